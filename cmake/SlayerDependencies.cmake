@@ -1,0 +1,44 @@
+# System packages first: libtorch comes last, since its config adds flags of its own.
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+find_package(CLI11 REQUIRED)
+find_package(tomlplusplus QUIET)
+if(NOT tomlplusplus_FOUND)
+  pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+  add_library(tomlplusplus::tomlplusplus ALIAS PkgConfig::tomlplusplus)
+endif()
+if(SLAYER_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+
+if(SLAYER_TORCH)
+  # The wheel in .venv, unless CMAKE_PREFIX_PATH names another libtorch (CUDA builds among them).
+  file(GLOB SLAYER_VENV_TORCH "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
+  list(APPEND CMAKE_PREFIX_PATH ${SLAYER_VENV_TORCH})
+  set(Python_FIND_VIRTUALENV ONLY)
+  find_package(Torch QUIET CONFIG)
+  if(NOT Torch_FOUND)
+    message(FATAL_ERROR "libtorch not found: run scripts/bootstrap, or pass -DCMAKE_PREFIX_PATH=/path/to/libtorch")
+  endif()
+  add_library(slayer_torch INTERFACE)
+  target_include_directories(slayer_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+  target_link_libraries(slayer_torch INTERFACE ${TORCH_LIBRARIES})
+  message(STATUS "libtorch ${Torch_VERSION}: ${TORCH_INSTALL_PREFIX}")
+
+  # Owner of the precompiled header; every libtorch target reuses it.
+  file(WRITE "${CMAKE_BINARY_DIR}/torch_pch.cpp" "// Owns the precompiled header of ATen.\n")
+  add_library(slayer_torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cpp")
+  target_link_libraries(slayer_torch_pch PRIVATE slayer_flags slayer_torch)
+  target_precompile_headers(slayer_torch_pch PRIVATE
+    <ATen/ATen.h> <c10/core/InferenceMode.h> <torch/csrc/autograd/custom_function.h>
+    <fmt/format.h> <nlohmann/json.hpp> <algorithm> <cstdint> <filesystem> <map> <memory> <optional>
+    <span> <string> <string_view> <vector>)
+endif()

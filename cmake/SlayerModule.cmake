@@ -1,0 +1,26 @@
+# slayer_module(NAME SOURCES ... USES <modules> LIBRARIES <targets> [TORCH])
+#
+# One folder under slayer/ is one static library, slayer::NAME, that links only the modules and
+# libraries it names: the layers of docs/map.md are enforced here and by tests/unit/layers_test.
+function(slayer_module name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;USES;LIBRARIES" ${ARGN})
+  add_library(slayer_${name} STATIC ${ARG_SOURCES})
+  add_library(slayer::${name} ALIAS slayer_${name})
+  target_include_directories(slayer_${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(slayer_${name} PRIVATE slayer_flags)
+  foreach(used IN LISTS ARG_USES)
+    target_link_libraries(slayer_${name} PUBLIC slayer::${used})
+  endforeach()
+  target_link_libraries(slayer_${name} PUBLIC ${ARG_LIBRARIES})
+  if(ARG_TORCH)
+    slayer_use_torch(slayer_${name})
+  endif()
+endfunction()
+
+# Links libtorch and takes the shared precompiled header of ATen.
+function(slayer_use_torch target)
+  target_link_libraries(${target} PUBLIC slayer_torch)
+  if(NOT target STREQUAL "slayer_torch_pch")
+    target_precompile_headers(${target} REUSE_FROM slayer_torch_pch)
+  endif()
+endfunction()

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace slayer {
+
+using TokenId = int32_t;
+
+/// Text to tokens and back, token for token as Hugging Face's `tokenizers` does it for the
+/// checkpoint's tokenizer.json. Immutable; one object serves all threads.
+class Tokenizer final {
+ public:
+  /// Reads tokenizer.json (or tokenizer.model) and tokenizer_config.json among a checkpoint's side
+  /// files; `source` names the checkpoint in errors.
+  /// @throws Error for missing files, merges that name unknown tokens, unsupported components.
+  static Tokenizer from_side_files(const std::map<std::string, std::string>& files,
+                                   const std::string& source);
+
+  /// `add_special_tokens`: BOS and EOS as the tokenizer's post-processor adds them.
+  /// Special tokens written in the text are recognised. `text` must be valid UTF-8: the readers in
+  /// slayer/data see to it.
+  std::vector<TokenId> encode(std::string_view text, bool add_special_tokens) const;
+
+  /// The text of the tokens; bytes that are not UTF-8 become U+FFFD, as in `tokenizers`.
+  std::string decode(const std::vector<TokenId>& ids, bool skip_special_tokens) const;
+
+  int64_t vocab_size() const;  ///< With added tokens.
+  std::optional<TokenId> id_of(std::string_view token) const;
+  std::string token_of(TokenId id) const;
+  bool is_special(TokenId id) const;
+
+  std::optional<TokenId> bos_id() const;
+  std::optional<TokenId> eos_id() const;
+  /// What `add_special_tokens` puts before a text, usually BOS or nothing.
+  std::vector<TokenId> prefix_ids() const;
+
+ private:
+  struct State;
+  explicit Tokenizer(std::shared_ptr<const State> state);
+  std::shared_ptr<const State> state_;
+};
+
+/// Decodes token by token for a terminal: gives out text only when no later token can change it,
+/// so a UTF-8 character is never split.
+class StreamDecoder final {
+ public:
+  explicit StreamDecoder(Tokenizer tokenizer, bool skip_special_tokens);
+  std::string push(TokenId id);  ///< What can be shown now, possibly nothing.
+  std::string finish();          ///< What is left, incomplete characters as U+FFFD.
+
+ private:
+  Tokenizer tokenizer_;
+  bool skip_special_tokens_;
+  std::vector<TokenId> pending_;
+};
+
+}  // namespace slayer
