@@ -20,11 +20,10 @@ if(SLAYER_TESTS)
 endif()
 
 if(SLAYER_TORCH)
-  # The wheel in .venv, unless CMAKE_PREFIX_PATH names another libtorch (CUDA builds among them).
-  file(GLOB SLAYER_VENV_TORCH "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
-  list(APPEND CMAKE_PREFIX_PATH ${SLAYER_VENV_TORCH})
-  set(Python_FIND_VIRTUALENV ONLY)
-  find_package(Torch QUIET CONFIG)
+  # A libtorch under CMAKE_PREFIX_PATH (CUDA builds among them), else the wheel in .venv: hints come
+  # after that path and before the system's folders.
+  file(GLOB venv_torch "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
+  find_package(Torch QUIET CONFIG HINTS ${venv_torch})
   if(NOT Torch_FOUND)
     message(FATAL_ERROR "libtorch not found: run scripts/bootstrap, or pass -DCMAKE_PREFIX_PATH=/path/to/libtorch")
   endif()

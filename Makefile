@@ -1,0 +1,50 @@
+# Thin: scripts/bootstrap installs what is missing, CMake's presets say how things are built.
+SHELL := bash
+SLAYER := build/release/bin/slayer
+
+.PHONY: help build demo test bench parity fuzz soak asan format lint clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+build: setup-build build/release/build.ninja ## Build build/release/bin/slayer and the tests
+	cmake --build --preset release
+
+demo: build setup-demo ## Do the main job on a real model: about 12 minutes on 2 cores
+	$(SLAYER) run recipes/demo.toml --out runs/demo
+
+test: build ## Build and run all tests
+	ctest --preset release
+
+asan: setup-build build/asan/build.ninja ## Tests of the torch-free modules under sanitizers
+	cmake --build --preset asan
+	ctest --preset asan
+
+bench: setup-bench build/bench/build.ninja ## Run the benchmarks
+	cmake --build --preset bench
+	for bench in build/bench/bin/*_bench; do "$$bench" || exit; done
+
+parity: build setup-parity ## Compare results with the peers (Python)
+	for script in tests/parity/*.py; do .venv-parity/bin/python "$$script" || exit; done
+
+fuzz: setup-fuzz build/fuzz/build.ninja ## Run each fuzz target for 60 seconds (Clang)
+	cmake --build --preset fuzz
+	scripts/fuzz 60
+
+soak: asan fuzz ## The long campaigns: sanitizers, fuzzing
+
+format: setup-lint ## Format all sources
+	scripts/lint --fix
+
+lint: setup-lint build/tidy/build.ninja ## Check formatting, and changed files with clang-tidy
+	scripts/lint
+
+clean: ## Remove what was built (not .venv, .cache and runs)
+	rm -rf build
+
+setup-%:
+	@scripts/bootstrap $*
+
+build/%/build.ninja: CMakePresets.json | setup-build
+	cmake --preset $*
