@@ -23,7 +23,9 @@ if(SLAYER_TORCH)
   # A libtorch under CMAKE_PREFIX_PATH (CUDA builds among them), else the wheel in .venv: hints come
   # after that path and before the system's folders.
   file(GLOB venv_torch "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
+  set(CMAKE_MESSAGE_LOG_LEVEL ERROR)  # It warns of parts that only static builds have.
   find_package(Torch QUIET CONFIG HINTS ${venv_torch})
+  unset(CMAKE_MESSAGE_LOG_LEVEL)
   if(NOT Torch_FOUND)
     message(FATAL_ERROR "libtorch not found: run scripts/bootstrap, or pass -DCMAKE_PREFIX_PATH=/path/to/libtorch")
   endif()
