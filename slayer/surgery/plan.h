@@ -18,9 +18,9 @@ enum class Init : uint8_t {
 
 /// One layer of the new model.
 struct PlannedLayer {
-  std::vector<int64_t> from;  ///< Source layers; one for kCopy.
+  std::vector<int64_t> from = {};  ///< Source layers; one for kCopy, two or more for kCollapse.
   Init init = Init::kCopy;
-  std::vector<double> weights;  ///< kAverage only; empty: equal weights. Must add up to 1.
+  std::vector<double> weights = {};  ///< kAverage only; empty: equal weights. Must add up to 1.
   bool zero_output =
       false;  ///< o_proj, down_proj and their biases zero: the block is the identity.
   bool train = false;
@@ -33,10 +33,10 @@ struct PlannedLayer {
 /// The ordered layers of a new model: everything that surgery, probe and freezing need follows
 /// from it.
 struct Plan {
-  std::string strategy;
+  std::string strategy = "custom";
   int64_t source_layers = 0;
-  std::string source_hash;  ///< Empty: for any model with that layer count.
-  std::vector<PlannedLayer> layers;
+  std::string source_hash = {};  ///< Empty: for any model with that layer count.
+  std::vector<PlannedLayer> layers = {};
 
   bool operator==(const Plan&) const = default;
 };
@@ -44,9 +44,14 @@ struct Plan {
 /// @throws Error ("plan.json: layers[3].from: ...") at the first thing that no model could follow.
 void validate(const Plan& plan, const std::string& file);
 
-/// plan.json, "format": 1, see design. Reading validates and refuses unknown keys.
+/// plan.json, "format": 1, see design. Reading validates and refuses unknown keys; a layer's
+/// "init", "zero_output" and "train" may be left out (copy, false, false), and "strategy" too.
 Plan plan_from_json(const Json& json, const std::string& file);
 Json plan_to_json(const Plan& plan);
+
+/// A plan as a file: one layer a line, for a person to read and edit.
+Plan read_plan_file(const std::filesystem::path& path);
+std::string plan_file_text(const Plan& plan);
 
 /// Source layers that no plain copy of the plan keeps, ascending.
 std::vector<int64_t> dropped_layers(const Plan& plan);
@@ -57,5 +62,13 @@ bool is_identity(const Plan& plan);
 
 /// For each target layer, the source layer whose config entries it takes: its first source.
 std::vector<int64_t> layer_origins(const Plan& plan);
+
+/// For each target layer whether it is one more than the source has: an average, an identity
+/// block, or the second copy of a layer. The others stand for their first source.
+std::vector<bool> new_layers(const Plan& plan);
+
+/// For each target layer its origin in words: "copied 5", "copied 5 again", "29 absorbs 30 and 31",
+/// "new after 5: average of 5 and 6, zero output".
+std::vector<std::string> describe_layers(const Plan& plan);
 
 }  // namespace slayer
