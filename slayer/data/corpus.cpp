@@ -1,0 +1,204 @@
+#include "slayer/data/corpus.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <fmt/format.h>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "slayer/core/error.h"
+#include "slayer/core/sha256.h"
+#include "slayer/data/documents.h"
+
+namespace slayer {
+namespace fs = std::filesystem;
+namespace {
+
+/// Text that is read before the threads are set to work on it.
+constexpr size_t kBatchBytes = size_t{4} << 20U;
+constexpr uint64_t kHashChunkBytes = uint64_t{8} << 20U;
+
+void hash_file(Sha256& hash, const fs::path& path) {
+  const MappedFile file(path);
+  const std::span<const std::byte> bytes = file.bytes();
+  hash.update(fmt::format("{} {} ", path.filename().string(), bytes.size()));
+  for (uint64_t offset = 0; offset < bytes.size(); offset += kHashChunkBytes) {
+    const uint64_t size = std::min<uint64_t>(kHashChunkBytes, bytes.size() - offset);
+    hash.update(bytes.subspan(offset, size));
+    file.forget(offset, size);
+  }
+}
+
+/// File names count, since their endings say how the bytes are read.
+std::string key_of(const CorpusFiles& source, const DocumentEncoder& encoder) {
+  Sha256 hash;
+  hash.update(fmt::format("{}\nfield {}\n", encoder.key, source.text_field));
+  for (const fs::path& file : source.files) {
+    hash_file(hash, file);
+  }
+  return hash.hex_digest();
+}
+
+struct ReadDocument {
+  Document document;
+  DocumentOrigin origin;
+};
+
+/// Encodes every document of the batch, each by whichever thread is free.
+std::vector<std::vector<TokenId>> encode_all(const std::vector<ReadDocument>& batch,
+                                             const DocumentEncoder& encoder,
+                                             int threads) {
+  std::vector<std::vector<TokenId>> tokens(batch.size());
+  std::atomic<size_t> next = 0;
+  std::vector<std::exception_ptr> failures(static_cast<size_t>(threads));
+  const auto work = [&](size_t thread) {
+    try {
+      for (size_t i = next++; i < batch.size(); i = next++) {
+        tokens[i] = encoder.encode(batch[i].document.text);
+      }
+    } catch (...) {
+      failures[thread] = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> helpers;
+    for (size_t thread = 1; thread < failures.size(); ++thread) {
+      helpers.emplace_back(work, thread);
+    }
+    work(0);
+  }
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) {
+      std::rethrow_exception(failure);
+    }
+  }
+  return tokens;
+}
+
+/// Collects documents until there is enough work for all threads, then writes their tokens in
+/// order.
+class BatchedEncoding final {
+ public:
+  BatchedEncoding(const DocumentEncoder& encoder, int threads, TokenStoreWriter& writer)
+      : encoder_(encoder), threads_(threads), writer_(writer) {}
+
+  void add(ReadDocument document) {
+    bytes_ += document.document.text.size();
+    batch_.push_back(std::move(document));
+    if (bytes_ >= kBatchBytes * static_cast<size_t>(threads_)) {
+      flush();
+    }
+  }
+
+  void flush() {
+    const std::vector<std::vector<TokenId>> tokens = encode_all(batch_, encoder_, threads_);
+    for (size_t i = 0; i < batch_.size(); ++i) {
+      if (!tokens[i].empty()) {
+        writer_.add(tokens[i], batch_[i].origin);
+      }
+    }
+    batch_.clear();
+    bytes_ = 0;
+  }
+
+ private:
+  const DocumentEncoder& encoder_;
+  int threads_;
+  TokenStoreWriter& writer_;
+  std::vector<ReadDocument> batch_;
+  size_t bytes_ = 0;
+};
+
+int64_t total_bytes(const std::vector<fs::path>& files) {
+  uintmax_t total = 0;
+  for (const fs::path& file : files) {
+    std::error_code error;
+    const uintmax_t size = fs::file_size(file, error);
+    total += error ? 0 : size;
+  }
+  return static_cast<int64_t>(total);
+}
+
+void build_store(const CorpusFiles& source,
+                 const DocumentEncoder& encoder,
+                 const fs::path& path,
+                 const std::string& key,
+                 int threads,
+                 ProgressStyle progress_style,
+                 const std::stop_token& stop) {
+  Progress progress("tokenizing", total_bytes(source.files), "bytes", progress_style);
+  TokenStoreWriter writer(path, key);
+  BatchedEncoding encoding(encoder, threads, writer);
+  for (size_t i = 0; i < source.files.size(); ++i) {
+    read_documents(
+        source.files[i],
+        source.text_field,
+        [&](Document document) {
+          if (stop.stop_requested()) {
+            throw Interrupted("run the same command again to start over");
+          }
+          const DocumentOrigin origin{.file = static_cast<uint32_t>(i),
+                                      .line = static_cast<uint32_t>(document.line)};
+          encoding.add({.document = std::move(document), .origin = origin});
+        },
+        [&](int64_t bytes) { progress.advance(bytes); });
+  }
+  encoding.flush();
+  writer.commit();
+  progress.finish();
+}
+
+/// The cached tokens, unless there are none or the file is damaged.
+std::optional<TokenStore> open_cached(const fs::path& path, const std::string& key) {
+  if (!fs::exists(path)) {
+    return std::nullopt;
+  }
+  try {
+    return TokenStore(path, key);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::string Corpus::document_name(int64_t document) const {
+  const DocumentOrigin origin = tokens.origin(document);
+  const std::string file = source.files[origin.file].string();
+  return origin.line == 0 ? file : fmt::format("{}:{}", file, origin.line);
+}
+
+Corpus open_corpus(const CorpusFiles& source,
+                   const DocumentEncoder& encoder,
+                   const fs::path& cache_folder,
+                   int threads,
+                   ProgressStyle progress_style,
+                   const std::stop_token& stop) {
+  const std::string key = key_of(source, encoder);
+  std::error_code error;
+  fs::create_directories(cache_folder, error);
+  if (error) {
+    throw Error(
+        {.file = cache_folder.string(), .item = "cannot create folder", .found = error.message()});
+  }
+  const fs::path path = cache_folder / fmt::format("tokens-{}.bin", key.substr(0, 16));
+  std::optional<TokenStore> store = open_cached(path, key);
+  const bool was_cached = store.has_value();
+  if (!was_cached) {
+    build_store(source, encoder, path, key, threads, progress_style, stop);
+    store.emplace(path, key);
+  }
+  if (store->token_count() == 0) {
+    throw Error(
+        {.file = source.files.front().string(),
+         .found = source.files.size() == 1
+                      ? "no text"
+                      : fmt::format("no text in this and {} more files", source.files.size() - 1),
+         .expected = "at least one document"});
+  }
+  return {.source = source, .key = key, .was_cached = was_cached, .tokens = std::move(*store)};
+}
+
+}  // namespace slayer

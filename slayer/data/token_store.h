@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "slayer/core/file.h"
+#include "slayer/tokenizer/tokenizer.h"
+
+namespace slayer {
+
+/// Where a document came from.
+struct DocumentOrigin {
+  uint32_t file = 0;  ///< Index into the corpus's list of files.
+  uint32_t line = 0;  ///< From 1 in a .jsonl; 0 where the whole file is the document.
+};
+
+/// A tokenised corpus on disk, mapped: the documents' tokens one after the other, so corpora may be
+/// larger than memory. Written once under a key; native byte order, since it is a cache.
+class TokenStore final {
+ public:
+  /// @throws Error when the file is not a whole store with this key.
+  TokenStore(const std::filesystem::path& path, const std::string& key);
+
+  int64_t document_count() const { return static_cast<int64_t>(ends_.size()); }
+  int64_t token_count() const { return static_cast<int64_t>(tokens_.size()); }
+  std::span<const TokenId> tokens() const { return tokens_; }
+
+  /// Documents are [0, ends[0]), [ends[0], ends[1]), ... of the tokens; none is empty.
+  std::span<const int64_t> document_ends() const { return ends_; }
+
+  /// The document that holds a token.
+  int64_t document_at(int64_t token) const;
+  DocumentOrigin origin(int64_t document) const;
+
+ private:
+  MappedFile file_;
+  std::span<const TokenId> tokens_;
+  std::span<const int64_t> ends_;
+  std::span<const DocumentOrigin> origins_;
+};
+
+/// Writes a store front to back; it appears under its name with `commit`.
+class TokenStoreWriter final {
+ public:
+  /// `key`: 64 characters. @throws Error when the folder cannot be written.
+  TokenStoreWriter(const std::filesystem::path& path, const std::string& key);
+
+  /// `tokens` must not be empty.
+  void add(std::span<const TokenId> tokens, DocumentOrigin origin);
+  int64_t token_count() const { return token_count_; }
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  OutputFile file_;
+  int64_t token_count_ = 0;
+  std::vector<int64_t> ends_;
+  std::vector<DocumentOrigin> origins_;
+};
+
+}  // namespace slayer

@@ -1,0 +1,143 @@
+#include "slayer/data/corpus.h"
+
+#include <atomic>
+#include <gtest/gtest.h>
+
+#include "tests/unit/data/test_folder.h"
+
+namespace slayer {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A token a byte, then 0.
+DocumentEncoder byte_encoder(std::atomic<int>* calls = nullptr) {
+  return {.encode =
+              [calls](std::string_view text) {
+                if (calls != nullptr) {
+                  ++*calls;
+                }
+                std::vector<TokenId> ids(text.begin(), text.end());
+                ids.push_back(0);
+                return ids;
+              },
+          .key = "bytes",
+          .description = ""};
+}
+
+Corpus open(const CorpusFiles& source, const DocumentEncoder& encoder, const fs::path& cache) {
+  return open_corpus(source, encoder, cache, /*threads=*/3, ProgressStyle::kSilent, {});
+}
+
+TEST(OpenCorpus, HoldsTheDocumentsInOrder) {
+  const TestFolder folder;
+  const CorpusFiles source{
+      .files = {folder.file("a.txt", "ab"),
+                folder.file("b.jsonl", "{\"text\":\"c\"}\n\n{\"text\":\"de\"}")}};
+  const Corpus corpus = open(source, byte_encoder(), folder / "cache");
+  const std::span<const TokenId> tokens = corpus.tokens.tokens();
+  EXPECT_EQ(std::vector<TokenId>(tokens.begin(), tokens.end()),
+            (std::vector<TokenId>{'a', 'b', 0, 'c', 0, 'd', 'e', 0}));
+  EXPECT_EQ(corpus.tokens.document_count(), 3);
+  EXPECT_EQ(corpus.document_name(0), source.files[0].string());
+  EXPECT_EQ(corpus.document_name(2), source.files[1].string() + ":3");
+  EXPECT_EQ(corpus.tokens.document_at(2), 0);
+  EXPECT_EQ(corpus.tokens.document_at(3), 1);
+  EXPECT_EQ(corpus.tokens.document_at(7), 2);
+}
+
+TEST(OpenCorpus, EncodesOnceForTheSameContent) {
+  const TestFolder folder;
+  std::atomic<int> calls = 0;
+  const CorpusFiles source{.files = {folder.file("a.txt", "ab"), folder.file("b.txt", "cd")}};
+  const fs::path cache = folder / "cache";
+  const std::string key = open(source, byte_encoder(&calls), cache).key;
+  EXPECT_EQ(calls, 2);
+  const Corpus again = open(source, byte_encoder(&calls), cache);
+  EXPECT_TRUE(again.was_cached);
+  EXPECT_EQ(again.key, key);
+  EXPECT_EQ(calls, 2);
+  folder.file("b.txt", "ce");
+  EXPECT_NE(open(source, byte_encoder(&calls), cache).key, key);
+  EXPECT_EQ(calls, 4);
+  DocumentEncoder other = byte_encoder(&calls);
+  other.key = "other";
+  EXPECT_FALSE(open(source, other, cache).was_cached);
+}
+
+TEST(OpenCorpus, MakesADamagedCacheAgain) {
+  const TestFolder folder;
+  const CorpusFiles source{.files = {folder.file("a.txt", "ab")}};
+  const fs::path cache = folder / "cache";
+  open(source, byte_encoder(), cache);
+  const fs::path file = fs::directory_iterator(cache)->path();
+  const std::string whole = read_text_file(file);
+  for (size_t size = 0; size < whole.size(); size += 11) {
+    write_text_file(file, whole.substr(0, size));
+    EXPECT_FALSE(open(source, byte_encoder(), cache).was_cached) << size;
+    EXPECT_EQ(read_text_file(file), whole);
+  }
+}
+
+TEST(OpenCorpus, PassesOnTheErrorOfAnyThread) {
+  const TestFolder folder;
+  DocumentEncoder encoder = byte_encoder();
+  encoder.encode = [](std::string_view) -> std::vector<TokenId> {
+    throw Error({.item = "encode", .found = "a bug"});
+  };
+  const CorpusFiles source{.files = {folder.file("a.txt", "ab"), folder.file("b.txt", "cd")}};
+  EXPECT_EQ(message_of([&] { open(source, encoder, folder / "cache"); }), "encode: found a bug");
+}
+
+TEST(OpenCorpus, RefusesAnEmptyCorpusAndStopsWhenAsked) {
+  const TestFolder folder;
+  const std::string empty = folder.file("empty.txt", "");
+  EXPECT_EQ(message_of([&] { open({.files = {empty}}, byte_encoder(), folder / "cache"); }),
+            empty + ": found no text, expected at least one document");
+  EXPECT_EQ(message_of([&] { open({.files = {empty, empty}}, byte_encoder(), folder / "cache"); }),
+            empty + ": found no text in this and 1 more files, expected at least one document");
+  std::stop_source stop;
+  stop.request_stop();
+  const CorpusFiles source{.files = {folder.file("a.txt", "ab")}};
+  EXPECT_THROW(open_corpus(source,
+                           byte_encoder(),
+                           folder / "cache",
+                           /*threads=*/1,
+                           ProgressStyle::kSilent,
+                           stop.get_token()),
+               Interrupted);
+}
+
+TEST(TokenStore, NamesWhatIsWrongWithAFile) {
+  const TestFolder folder;
+  const std::string key(64, 'k');
+  TokenStoreWriter writer(folder / "t.bin", key);
+  writer.add(std::vector<TokenId>{1, 2, 3}, {.file = 0, .line = 1});
+  writer.add(std::vector<TokenId>{4}, {.file = 0, .line = 2});
+  writer.commit();
+  const std::string whole = read_text_file(folder / "t.bin");
+  const auto failure = [&](std::string content) {
+    const std::string file = folder.file("bad.bin", content);
+    const std::string message = message_of([&] { TokenStore(file, key); });
+    return message.empty() ? message : message.substr(file.size());
+  };
+  const std::string rest =
+      ", expected tokens written by slayer (remove the file: it is only a cache)";
+  EXPECT_EQ(failure(whole), "");
+  EXPECT_EQ(failure("short"), ": found 5 bytes" + rest);
+  std::string bad = whole;
+  bad[20] = 'x';
+  EXPECT_EQ(failure(bad), ": found another header" + rest);
+  bad = whole;
+  bad[bad.size() - 9] = '\x7f';  // the top byte of the token count
+  EXPECT_EQ(failure(bad), ": found counts beyond the file" + rest);
+  bad = whole;
+  bad[bad.size() - 8] = 1;  // one document
+  EXPECT_EQ(failure(bad), ": found counts that do not fit its size" + rest);
+  bad = whole;
+  bad[16 + 64 + 16] = 4;  // the first document ends where the second does
+  EXPECT_EQ(failure(bad), ": found documents out of order" + rest);
+}
+
+}  // namespace
+}  // namespace slayer
