@@ -37,7 +37,9 @@ if(SLAYER_TORCH)
   # Owner of the precompiled header; every libtorch target reuses it.
   file(WRITE "${CMAKE_BINARY_DIR}/torch_pch.cpp" "// Owns the precompiled header of ATen.\n")
   add_library(slayer_torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cpp")
-  target_link_libraries(slayer_torch_pch PRIVATE slayer_flags slayer_torch)
+  # fmt and spdlog: what they define must be the same here as in the targets that reuse the header.
+  target_link_libraries(slayer_torch_pch PRIVATE
+    slayer_flags slayer_torch fmt::fmt spdlog::spdlog)
   target_precompile_headers(slayer_torch_pch PRIVATE
     <ATen/ATen.h> <c10/core/InferenceMode.h> <torch/csrc/autograd/custom_function.h>
     <fmt/format.h> <nlohmann/json.hpp> <algorithm> <cstdint> <filesystem> <map> <memory> <optional>
