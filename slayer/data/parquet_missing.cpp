@@ -1,0 +1,14 @@
+// Stands in for parquet.cpp where the build found no Arrow.
+#include "slayer/core/error.h"
+#include "slayer/data/parquet.h"
+
+namespace slayer {
+
+std::vector<Json> read_parquet(const std::filesystem::path& path) {
+  throw Error({.file = path.string(),
+               .found = "a Parquet file",
+               .expected = "a .jsonl: this slayer was built without Parquet",
+               .hint = "pip install pyarrow into .venv and build again, or convert the file"});
+}
+
+}  // namespace slayer

@@ -1,0 +1,90 @@
+#include "slayer/eval/packing.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace slayer {
+namespace {
+
+constexpr int64_t kPadding = 0;  // Any valid token: nothing real attends to it.
+
+/// How many tokens all inputs (sequences without their last token) begin with.
+int64_t shared_length(const SequenceGroup& group) {
+  const std::vector<TokenId>& first = group.front().tokens;
+  int64_t shared = std::ssize(first) - 1;
+  for (const ScoredSequence& sequence : group) {
+    const auto limit = std::min(shared, std::ssize(sequence.tokens) - 1);
+    const auto differing =
+        std::mismatch(first.begin(), first.begin() + limit, sequence.tokens.begin()).first;
+    shared = differing - first.begin();
+  }
+  return shared;
+}
+
+/// [columns, columns] bool: what each column of a branched row attends to.
+at::Tensor row_mask(const PackedRow& row, int64_t columns) {
+  const at::Tensor mask = at::ones({columns, columns}, at::kBool).tril();
+  for (size_t branch = 0; branch < row.branch_begin.size(); ++branch) {
+    const int64_t begin = row.branch_begin[branch];
+    const int64_t end =
+        branch + 1 < row.branch_begin.size() ? row.branch_begin[branch + 1] : row.size();
+    mask.slice(/*dim=*/0, begin, end).slice(/*dim=*/1, row.shared, begin).fill_(false);
+  }
+  return mask;
+}
+
+}  // namespace
+
+PackedRow pack_group(const SequenceGroup& group) {
+  assert(!group.empty());
+  PackedRow row;
+  row.shared = shared_length(group);
+  const auto append = [&row](const std::vector<TokenId>& tokens, int64_t begin, int64_t end) {
+    for (int64_t position = begin; position < end; ++position) {
+      row.input_ids.push_back(tokens[static_cast<size_t>(position)]);
+      row.position_ids.push_back(position);
+    }
+  };
+  append(group.front().tokens, 0, row.shared);
+  for (size_t index = 0; index < group.size(); ++index) {
+    const ScoredSequence& sequence = group[index];
+    const int64_t length = std::ssize(sequence.tokens);
+    assert(sequence.first_scored >= 1 && sequence.first_scored < length);
+    const int64_t begin = row.size();
+    if (row.shared < length - 1) {
+      row.branch_begin.push_back(begin);
+      append(sequence.tokens, row.shared, length - 1);
+    }
+    for (int64_t scored = sequence.first_scored; scored < length; ++scored) {
+      const int64_t source = scored - 1;
+      row.scored.push_back({.column = source < row.shared ? source : begin + source - row.shared,
+                            .token = sequence.tokens[static_cast<size_t>(scored)],
+                            .sequence = index});
+    }
+  }
+  return row;
+}
+
+PackedBatch pad_rows(std::span<const PackedRow> rows) {
+  const int64_t count = std::ssize(rows);
+  const int64_t columns = std::ranges::max(rows, {}, &PackedRow::size).size();
+  const at::Tensor input_ids = at::full({count, columns}, kPadding, at::kLong);
+  const at::Tensor position_ids = at::arange(columns, at::kLong).repeat({count, 1});
+  std::vector<at::Tensor> masks;
+  const bool is_causal = std::ranges::all_of(rows, &PackedRow::is_causal);
+  for (int64_t i = 0; i < count; ++i) {
+    const PackedRow& row = rows[static_cast<size_t>(i)];
+    std::ranges::copy(row.input_ids, input_ids[i].data_ptr<int64_t>());
+    std::ranges::copy(row.position_ids, position_ids[i].data_ptr<int64_t>());
+    if (!is_causal) {
+      masks.push_back(row_mask(row, columns));
+    }
+  }
+  if (is_causal) {
+    return {.input_ids = input_ids, .layout = {}};
+  }
+  return {.input_ids = input_ids,
+          .layout = {.position_ids = position_ids, .mask = at::stack(masks).unsqueeze(1)}};
+}
+
+}  // namespace slayer

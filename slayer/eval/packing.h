@@ -1,0 +1,49 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "slayer/eval/scoring.h"
+
+namespace slayer {
+
+/// One logit that is wanted.
+struct ScoredPosition {
+  int64_t column;   ///< Where in the row the token is predicted from.
+  int64_t token;    ///< The token whose probability is wanted.
+  size_t sequence;  ///< Which of the group's sequences it belongs to.
+};
+
+/// A group laid out as one row of a batch: the tokens that its sequences share, then each
+/// sequence's rest ("branch"). Branches see the shared tokens and themselves, not each other.
+///
+///   shared shared shared | branch 0 | branch 1 | branch 2
+struct PackedRow {
+  std::vector<int64_t> input_ids;
+  std::vector<int64_t> position_ids;
+  int64_t shared = 0;                 ///< Columns before the first branch.
+  std::vector<int64_t> branch_begin;  ///< First column of each non-empty branch.
+  std::vector<ScoredPosition> scored;
+
+  int64_t size() const { return std::ssize(input_ids); }
+  /// With at most one branch a row is an ordinary causal sequence.
+  bool is_causal() const { return branch_begin.size() <= 1; }
+};
+
+/// @pre every sequence has a token to score and one before it.
+PackedRow pack_group(const SequenceGroup& group);
+
+/// Rows padded on the right to the longest, on the CPU.
+struct PackedBatch {
+  at::Tensor input_ids;  ///< [rows, columns] int64
+  /// Undefined tensors where all rows are causal: then padding at the right harms nobody.
+  BatchLayout layout;
+};
+
+PackedBatch pad_rows(std::span<const PackedRow> rows);
+
+}  // namespace slayer

@@ -1,0 +1,140 @@
+#include "slayer/eval/scoring.h"
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+
+#include "slayer/eval/packing.h"
+
+namespace slayer {
+namespace {
+
+/// All wanted logits of a batch: each distinct position once, and what is read from it.
+struct Wanted {
+  struct Entry {
+    int64_t position;  ///< Index into the distinct positions.
+    int64_t token;
+    size_t row;
+    size_t sequence;
+  };
+  std::vector<int64_t> positions;  ///< row * columns + column, distinct.
+  std::vector<Entry> entries;      ///< Ascending by position.
+};
+
+Wanted collect(std::span<const PackedRow> rows, int64_t columns) {
+  Wanted wanted;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    std::vector<ScoredPosition> scored = rows[row].scored;
+    std::ranges::stable_sort(scored, {}, &ScoredPosition::column);
+    for (const ScoredPosition& target : scored) {
+      const int64_t flat = static_cast<int64_t>(row) * columns + target.column;
+      if (wanted.positions.empty() || wanted.positions.back() != flat) {
+        wanted.positions.push_back(flat);
+      }
+      wanted.entries.push_back({.position = std::ssize(wanted.positions) - 1,
+                                .token = target.token,
+                                .row = row,
+                                .sequence = target.sequence});
+    }
+  }
+  return wanted;
+}
+
+/// Adds the log-probabilities of `entries`, whose positions are rows of `hidden` from `first` on.
+void score_chunk(const CausalLM& model,
+                 const at::Tensor& hidden,
+                 std::span<const Wanted::Entry> entries,
+                 int64_t first,
+                 std::vector<std::vector<SequenceScore>>& scores) {
+  const at::Tensor values = logits(model, hidden).to(at::kFloat);
+  const at::Tensor largest = values.amax(/*dim=*/-1, /*keepdim=*/true);
+  std::vector<int64_t> row_of_entry;
+  std::vector<int64_t> token_of_entry;
+  for (const Wanted::Entry& entry : entries) {
+    row_of_entry.push_back(entry.position - first);
+    token_of_entry.push_back(entry.token);
+  }
+  const at::Tensor rows = at::tensor(row_of_entry, at::kLong).to(hidden.device());
+  const at::Tensor tokens = at::tensor(token_of_entry, at::kLong).to(hidden.device());
+  const at::Tensor shifted = (values - largest).index({rows, tokens}).to(at::kCPU).contiguous();
+  const at::Tensor normalizer =
+      (values - largest).exp_().sum(/*dim=*/-1).log_().to(at::kCPU).contiguous();
+  const float* const shifted_data = shifted.const_data_ptr<float>();
+  const float* const normalizer_data = normalizer.const_data_ptr<float>();
+  for (size_t i = 0; i < entries.size(); ++i) {
+    SequenceScore& score = scores[entries[i].row][entries[i].sequence];
+    score.loglikelihood += shifted_data[i] - normalizer_data[row_of_entry[i]];
+    score.is_greedy = score.is_greedy && shifted_data[i] == 0.0F;
+  }
+}
+
+std::vector<std::vector<SequenceScore>> score_batch(const CausalLM& model,
+                                                    std::span<const PackedRow> rows,
+                                                    const std::vector<size_t>& sequence_counts,
+                                                    const ScoringOptions& options) {
+  const at::Device device = model.embed_tokens.device();
+  PackedBatch batch = pad_rows(rows);
+  if (batch.layout.mask.defined()) {
+    batch.layout = {.position_ids = batch.layout.position_ids.to(device),
+                    .mask = batch.layout.mask.to(device)};
+  }
+  const int64_t columns = batch.input_ids.size(1);
+  const at::Tensor hidden =
+      forward_hidden(model, batch.input_ids.to(device), batch.layout).flatten(0, 1);
+
+  std::vector<std::vector<SequenceScore>> scores;
+  for (const size_t count : sequence_counts) {
+    scores.emplace_back(count, SequenceScore{.is_greedy = true});
+  }
+  const Wanted wanted = collect(rows, columns);
+  const at::Tensor positions = at::tensor(wanted.positions, at::kLong).to(device);
+  auto entry = wanted.entries.begin();
+  for (int64_t first = 0; first < positions.size(0); first += options.logit_rows) {
+    const int64_t last = std::min(first + options.logit_rows, positions.size(0));
+    const auto end =
+        std::ranges::lower_bound(entry, wanted.entries.end(), last, {}, &Wanted::Entry::position);
+    score_chunk(model,
+                hidden.index_select(/*dim=*/0, positions.slice(/*dim=*/0, first, last)),
+                std::span(entry, end),
+                first,
+                scores);
+    entry = end;
+  }
+  return scores;
+}
+
+}  // namespace
+
+void score_groups(const CausalLM& model,
+                  const std::vector<SequenceGroup>& groups,
+                  const ScoringOptions& options,
+                  const OnGroupScored& on_scored) {
+  const c10::InferenceMode inference;
+  std::vector<PackedRow> rows;
+  rows.reserve(groups.size());
+  for (const SequenceGroup& group : groups) {
+    rows.push_back(pack_group(group));
+  }
+  std::vector<size_t> order(groups.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::ranges::greater{}, [&](size_t i) { return rows[i].size(); });
+
+  for (size_t begin = 0; begin < order.size();) {
+    const int64_t columns = rows[order[begin]].size();
+    const int64_t most = std::clamp(options.batch_tokens / columns, int64_t{1}, options.batch_size);
+    const size_t end = std::min(order.size(), begin + static_cast<size_t>(most));
+    std::vector<PackedRow> batch;
+    std::vector<size_t> sequence_counts;
+    for (size_t i = begin; i < end; ++i) {
+      batch.push_back(std::move(rows[order[i]]));
+      sequence_counts.push_back(groups[order[i]].size());
+    }
+    const auto scores = score_batch(model, batch, sequence_counts, options);
+    for (size_t i = begin; i < end; ++i) {
+      on_scored(order[i], scores[i - begin]);
+    }
+    begin = end;
+  }
+}
+
+}  // namespace slayer
