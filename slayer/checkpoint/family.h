@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,36 @@
 #include "slayer/checkpoint/config.h"
 
 namespace slayer {
+
+/// Which layers see only a window of the tokens before them.
+enum class SlidingWindowRule : uint8_t {
+  kNever,
+  kEveryLayer,  ///< Mistral: `sliding_window` unless null.
+  kDeepLayers   ///< Qwen: with `use_sliding_window`, by `layer_types` or from `max_window_layers`
+                ///< on.
+};
+
+/// One supported architecture: what it says by being itself, and transformers' defaults for what
+/// config.json may leave out.
+/// Source: transformers models/{llama,mistral,qwen2,qwen3}/configuration_*.py.
+struct Family {
+  std::string_view architecture;
+  std::string_view model_type;
+  bool has_qkv_bias = false;               ///< Always, whatever config.json says.
+  bool has_attention_bias_option = false;  ///< `attention_bias`: on q, k, v and o.
+  bool has_mlp_bias_option = false;        ///< `mlp_bias`.
+  bool has_qk_norm = false;
+  SlidingWindowRule sliding_window = SlidingWindowRule::kNever;
+  std::optional<int64_t> default_num_key_value_heads = {};  ///< Nothing: one for each head.
+  std::optional<int64_t> default_head_dim = {};             ///< Nothing: hidden_size / heads.
+  int64_t default_max_position_embeddings = 0;
+  std::optional<int64_t> default_bos_token_id = {};
+  std::optional<int64_t> default_eos_token_id = {};
+};
+
+/// The table. Adding a family is adding a row here and, if it has new tensors, to their table.
+std::span<const Family> families();
+const Family& family_of(std::string_view architecture);  ///< That of a ModelConfig.
 
 /// What a tensor of a decoder is, whatever its name in the file.
 enum class TensorRole : uint8_t {
