@@ -19,6 +19,22 @@ if(SLAYER_TESTS)
   include(GoogleTest)
 endif()
 
+if(SLAYER_PARQUET)
+  # Arrow's C++ libraries inside the pyarrow wheel, which names them by version only.
+  file(GLOB pyarrow "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/pyarrow")
+  file(GLOB arrow_library "${pyarrow}/libarrow.so.*")
+  file(GLOB parquet_library "${pyarrow}/libparquet.so.*")
+  if(arrow_library AND parquet_library)
+    set(SLAYER_PARQUET_FOUND TRUE)
+    add_library(slayer_parquet INTERFACE)
+    target_include_directories(slayer_parquet SYSTEM INTERFACE "${pyarrow}/include")
+    target_link_libraries(slayer_parquet INTERFACE "${parquet_library}" "${arrow_library}")
+    message(STATUS "Parquet: ${parquet_library}")
+  else()
+    message(STATUS "Parquet: no pyarrow in .venv; slayer will read .jsonl data only")
+  endif()
+endif()
+
 if(SLAYER_TORCH)
   # A libtorch under CMAKE_PREFIX_PATH (CUDA builds among them), else the wheel in .venv: hints come
   # after that path and before the system's folders.

@@ -68,7 +68,7 @@ void write_shard(const fs::path& path,
   file.write(header);
   uint64_t reported = 0;
   for (const TensorToWrite* tensor : shard) {
-    const uint64_t begin = file.size();
+    [[maybe_unused]] const uint64_t begin = file.size();
     tensor->write(file);
     assert(file.size() == begin + static_cast<uint64_t>(tensor->info.byte_count()));
     on_bytes(static_cast<int64_t>(file.size() - std::exchange(reported, file.size())));

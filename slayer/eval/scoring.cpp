@@ -4,7 +4,7 @@
 #include <numeric>
 #include <span>
 
-#include "slayer/eval/packing.h"
+#include "slayer/eval/branched_rows.h"
 
 namespace slayer {
 namespace {
@@ -21,7 +21,7 @@ struct Wanted {
   std::vector<Entry> entries;      ///< Ascending by position.
 };
 
-Wanted collect(std::span<const PackedRow> rows, int64_t columns) {
+Wanted collect(std::span<const BranchedRow> rows, int64_t columns) {
   Wanted wanted;
   for (size_t row = 0; row < rows.size(); ++row) {
     std::vector<ScoredPosition> scored = rows[row].scored;
@@ -69,11 +69,11 @@ void score_chunk(const CausalLM& model,
 }
 
 std::vector<std::vector<SequenceScore>> score_batch(const CausalLM& model,
-                                                    std::span<const PackedRow> rows,
+                                                    std::span<const BranchedRow> rows,
                                                     const std::vector<size_t>& sequence_counts,
                                                     const ScoringOptions& options) {
   const at::Device device = model.embed_tokens.device();
-  PackedBatch batch = pad_rows(rows);
+  BranchedBatch batch = pad_rows(rows);
   if (batch.layout.mask.defined()) {
     batch.layout = {.position_ids = batch.layout.position_ids.to(device),
                     .mask = batch.layout.mask.to(device)};
@@ -110,10 +110,10 @@ void score_groups(const CausalLM& model,
                   const ScoringOptions& options,
                   const OnGroupScored& on_scored) {
   const c10::InferenceMode inference;
-  std::vector<PackedRow> rows;
+  std::vector<BranchedRow> rows;
   rows.reserve(groups.size());
   for (const SequenceGroup& group : groups) {
-    rows.push_back(pack_group(group));
+    rows.push_back(lay_out_group(group));
   }
   std::vector<size_t> order(groups.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -123,7 +123,7 @@ void score_groups(const CausalLM& model,
     const int64_t columns = rows[order[begin]].size();
     const int64_t most = std::clamp(options.batch_tokens / columns, int64_t{1}, options.batch_size);
     const size_t end = std::min(order.size(), begin + static_cast<size_t>(most));
-    std::vector<PackedRow> batch;
+    std::vector<BranchedRow> batch;
     std::vector<size_t> sequence_counts;
     for (size_t i = begin; i < end; ++i) {
       batch.push_back(std::move(rows[order[i]]));

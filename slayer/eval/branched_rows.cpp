@@ -1,4 +1,4 @@
-#include "slayer/eval/packing.h"
+#include "slayer/eval/branched_rows.h"
 
 #include <algorithm>
 #include <cassert>
@@ -22,7 +22,7 @@ int64_t shared_length(const SequenceGroup& group) {
 }
 
 /// [columns, columns] bool: what each column of a branched row attends to.
-at::Tensor row_mask(const PackedRow& row, int64_t columns) {
+at::Tensor row_mask(const BranchedRow& row, int64_t columns) {
   const at::Tensor mask = at::ones({columns, columns}, at::kBool).tril();
   for (size_t branch = 0; branch < row.branch_begin.size(); ++branch) {
     const int64_t begin = row.branch_begin[branch];
@@ -35,9 +35,9 @@ at::Tensor row_mask(const PackedRow& row, int64_t columns) {
 
 }  // namespace
 
-PackedRow pack_group(const SequenceGroup& group) {
+BranchedRow lay_out_group(const SequenceGroup& group) {
   assert(!group.empty());
-  PackedRow row;
+  BranchedRow row;
   row.shared = shared_length(group);
   const auto append = [&row](const std::vector<TokenId>& tokens, int64_t begin, int64_t end) {
     for (int64_t position = begin; position < end; ++position) {
@@ -65,15 +65,15 @@ PackedRow pack_group(const SequenceGroup& group) {
   return row;
 }
 
-PackedBatch pad_rows(std::span<const PackedRow> rows) {
+BranchedBatch pad_rows(std::span<const BranchedRow> rows) {
   const int64_t count = std::ssize(rows);
-  const int64_t columns = std::ranges::max(rows, {}, &PackedRow::size).size();
+  const int64_t columns = std::ranges::max(rows, {}, &BranchedRow::size).size();
   const at::Tensor input_ids = at::full({count, columns}, kPadding, at::kLong);
   const at::Tensor position_ids = at::arange(columns, at::kLong).repeat({count, 1});
   std::vector<at::Tensor> masks;
-  const bool is_causal = std::ranges::all_of(rows, &PackedRow::is_causal);
+  const bool is_causal = std::ranges::all_of(rows, &BranchedRow::is_causal);
   for (int64_t i = 0; i < count; ++i) {
-    const PackedRow& row = rows[static_cast<size_t>(i)];
+    const BranchedRow& row = rows[static_cast<size_t>(i)];
     std::ranges::copy(row.input_ids, input_ids[i].data_ptr<int64_t>());
     std::ranges::copy(row.position_ids, position_ids[i].data_ptr<int64_t>());
     if (!is_causal) {

@@ -22,7 +22,7 @@ struct ScoredPosition {
 /// sequence's rest ("branch"). Branches see the shared tokens and themselves, not each other.
 ///
 ///   shared shared shared | branch 0 | branch 1 | branch 2
-struct PackedRow {
+struct BranchedRow {
   std::vector<int64_t> input_ids;
   std::vector<int64_t> position_ids;
   int64_t shared = 0;                 ///< Columns before the first branch.
@@ -35,15 +35,15 @@ struct PackedRow {
 };
 
 /// @pre every sequence has a token to score and one before it.
-PackedRow pack_group(const SequenceGroup& group);
+BranchedRow lay_out_group(const SequenceGroup& group);
 
 /// Rows padded on the right to the longest, on the CPU.
-struct PackedBatch {
+struct BranchedBatch {
   at::Tensor input_ids;  ///< [rows, columns] int64
   /// Undefined tensors where all rows are causal: then padding at the right harms nobody.
   BatchLayout layout;
 };
 
-PackedBatch pad_rows(std::span<const PackedRow> rows);
+BranchedBatch pad_rows(std::span<const BranchedRow> rows);
 
 }  // namespace slayer
