@@ -21,14 +21,14 @@ int64_t shared_length(const SequenceGroup& group) {
   return shared;
 }
 
-/// [columns, columns] bool: what each column of a branched row attends to.
-at::Tensor row_mask(const BranchedRow& row, int64_t columns) {
-  const at::Tensor mask = at::ones({columns, columns}, at::kBool).tril();
+/// [columns, prefix + columns] bool: what each column of a branched row attends to.
+at::Tensor row_mask(const BranchedRow& row, int64_t columns, int64_t prefix) {
+  const at::Tensor mask = at::ones({columns, prefix + columns}, at::kBool).tril(prefix);
   for (size_t branch = 0; branch < row.branch_begin.size(); ++branch) {
     const int64_t begin = row.branch_begin[branch];
     const int64_t end =
         branch + 1 < row.branch_begin.size() ? row.branch_begin[branch + 1] : row.size();
-    mask.slice(/*dim=*/0, begin, end).slice(/*dim=*/1, row.shared, begin).fill_(false);
+    mask.slice(/*dim=*/0, begin, end).slice(/*dim=*/1, prefix + row.shared, prefix + begin).fill_(false);
   }
   return mask;
 }
@@ -65,11 +65,38 @@ BranchedRow lay_out_group(const SequenceGroup& group) {
   return row;
 }
 
-BranchedBatch pad_rows(std::span<const BranchedRow> rows) {
+int64_t common_prefix(std::span<const BranchedRow> rows) {
+  const BranchedRow& first = rows.front();
+  int64_t prefix = first.shared;
+  for (const BranchedRow& row : rows) {
+    const int64_t first_scored = std::ranges::min(row.scored, {}, &ScoredPosition::column).column;
+    const int64_t limit = std::min({prefix, row.shared, first_scored});
+    prefix = std::mismatch(row.input_ids.begin(),
+                           row.input_ids.begin() + limit,
+                           first.input_ids.begin())
+                 .first -
+             row.input_ids.begin();
+  }
+  return prefix;
+}
+
+void remove_prefix(BranchedRow& row, int64_t prefix) {
+  row.input_ids.erase(row.input_ids.begin(), row.input_ids.begin() + prefix);
+  row.position_ids.erase(row.position_ids.begin(), row.position_ids.begin() + prefix);
+  row.shared -= prefix;
+  for (int64_t& begin : row.branch_begin) {
+    begin -= prefix;
+  }
+  for (ScoredPosition& scored : row.scored) {
+    scored.column -= prefix;
+  }
+}
+
+BranchedBatch pad_rows(std::span<const BranchedRow> rows, int64_t prefix) {
   const int64_t count = std::ssize(rows);
   const int64_t columns = std::ranges::max(rows, {}, &BranchedRow::size).size();
   const at::Tensor input_ids = at::full({count, columns}, kPadding, at::kLong);
-  const at::Tensor position_ids = at::arange(columns, at::kLong).repeat({count, 1});
+  const at::Tensor position_ids = at::arange(prefix, prefix + columns, at::kLong).repeat({count, 1});
   std::vector<at::Tensor> masks;
   const bool is_causal = std::ranges::all_of(rows, &BranchedRow::is_causal);
   for (int64_t i = 0; i < count; ++i) {
@@ -77,7 +104,7 @@ BranchedBatch pad_rows(std::span<const BranchedRow> rows) {
     std::ranges::copy(row.input_ids, input_ids[i].data_ptr<int64_t>());
     std::ranges::copy(row.position_ids, position_ids[i].data_ptr<int64_t>());
     if (!is_causal) {
-      masks.push_back(row_mask(row, columns));
+      masks.push_back(row_mask(row, columns, prefix));
     }
   }
   if (is_causal) {

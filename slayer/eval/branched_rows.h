@@ -37,6 +37,13 @@ struct BranchedRow {
 /// @pre every sequence has a token to score and one before it.
 BranchedRow lay_out_group(const SequenceGroup& group);
 
+/// How many tokens all rows begin with and none is scored from: what can be computed once for all.
+int64_t common_prefix(std::span<const BranchedRow> rows);
+
+/// Takes the first `prefix` tokens out of a row; the others keep their positions.
+/// @pre prefix <= common_prefix() of rows among which the row is.
+void remove_prefix(BranchedRow& row, int64_t prefix);
+
 /// Rows padded on the right to the longest, on the CPU.
 struct BranchedBatch {
   at::Tensor input_ids;  ///< [rows, columns] int64
@@ -44,6 +51,7 @@ struct BranchedBatch {
   BatchLayout layout;
 };
 
-BranchedBatch pad_rows(std::span<const BranchedRow> rows);
+/// @param prefix tokens that were removed from each row and are in the cache.
+BranchedBatch pad_rows(std::span<const BranchedRow> rows, int64_t prefix);
 
 }  // namespace slayer

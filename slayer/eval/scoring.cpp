@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <span>
 
 #include "slayer/eval/branched_rows.h"
+#include "slayer/model/kv_cache.h"
 
 namespace slayer {
 namespace {
@@ -68,19 +70,56 @@ void score_chunk(const CausalLM& model,
   }
 }
 
+/// The tokens that all rows begin with, computed once.
+class SharedPrefix final {
+ public:
+  /// Cuts the common prefix from all rows where it is long enough to pay.
+  SharedPrefix(const CausalLM& model, std::span<BranchedRow> rows) {
+    constexpr int64_t kShortestWorthCaching = 16;
+    const int64_t length = rows.size() < 2 ? 0 : common_prefix(rows);
+    if (length < kShortestWorthCaching) {
+      return;
+    }
+    const at::Device device = model.embed_tokens.device();
+    const std::vector<int64_t>& ids = rows.front().input_ids;
+    const at::Tensor prefix =
+        at::tensor(std::vector<int64_t>(ids.begin(), ids.begin() + length), at::kLong);
+    cache_.emplace(model.config, /*batch=*/1, length, model.embed_tokens.scalar_type(), device);
+    forward_hidden(model, prefix.unsqueeze(0).to(device), {}, &*cache_);
+    for (BranchedRow& row : rows) {
+      remove_prefix(row, length);
+    }
+  }
+
+  int64_t length() const { return cache_ ? cache_->length() : 0; }
+
+  /// A cache for one batch; nothing where there is no prefix.
+  std::optional<KvCache> expanded(size_t rows, int64_t columns) const {
+    return cache_ ? std::optional(cache_->rows(std::vector<int64_t>(rows, 0), length() + columns))
+                  : std::nullopt;
+  }
+
+ private:
+  std::optional<KvCache> cache_;
+};
+
 std::vector<std::vector<SequenceScore>> score_batch(const CausalLM& model,
+                                                    const SharedPrefix& prefix,
                                                     std::span<const BranchedRow> rows,
                                                     const std::vector<size_t>& sequence_counts,
                                                     const ScoringOptions& options) {
   const at::Device device = model.embed_tokens.device();
-  BranchedBatch batch = pad_rows(rows);
+  BranchedBatch batch = pad_rows(rows, prefix.length());
   if (batch.layout.mask.defined()) {
     batch.layout = {.position_ids = batch.layout.position_ids.to(device),
                     .mask = batch.layout.mask.to(device)};
   }
   const int64_t columns = batch.input_ids.size(1);
+  std::optional<KvCache> cache = prefix.expanded(rows.size(), columns);
   const at::Tensor hidden =
-      forward_hidden(model, batch.input_ids.to(device), batch.layout).flatten(0, 1);
+      forward_hidden(
+          model, batch.input_ids.to(device), batch.layout, cache ? &*cache : nullptr)
+          .flatten(0, 1);
 
   std::vector<std::vector<SequenceScore>> scores;
   for (const size_t count : sequence_counts) {
@@ -115,6 +154,7 @@ void score_groups(const CausalLM& model,
   for (const SequenceGroup& group : groups) {
     rows.push_back(lay_out_group(group));
   }
+  const SharedPrefix prefix(model, rows);
   std::vector<size_t> order(groups.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, std::ranges::greater{}, [&](size_t i) { return rows[i].size(); });
@@ -129,7 +169,7 @@ void score_groups(const CausalLM& model,
       batch.push_back(std::move(rows[order[i]]));
       sequence_counts.push_back(groups[order[i]].size());
     }
-    const auto scores = score_batch(model, batch, sequence_counts, options);
+    const auto scores = score_batch(model, prefix, batch, sequence_counts, options);
     for (size_t i = begin; i < end; ++i) {
       on_scored(order[i], scores[i - begin]);
     }

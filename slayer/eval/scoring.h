@@ -34,7 +34,8 @@ struct ScoringOptions {
 /// Called with a group's index and its sequences' scores.
 using OnGroupScored = std::function<void(size_t, const std::vector<SequenceScore>&)>;
 
-/// Scores all groups, in batches of groups of like length, the longest first.
+/// Scores all groups, in batches of groups of like length, the longest first. Tokens that all
+/// groups begin with (few-shot examples that all items share) are computed once.
 /// `on_scored` is called for each group, batch after batch; what it throws ends the scoring.
 void score_groups(const CausalLM& model,
                   const std::vector<SequenceGroup>& groups,
