@@ -22,5 +22,7 @@ function(slayer_use_torch target)
   target_link_libraries(${target} PUBLIC slayer_torch)
   if(NOT target STREQUAL "slayer_torch_pch")
     target_precompile_headers(${target} REUSE_FROM slayer_torch_pch)
+    # After CMake's own -fPIE of executables: the header was compiled with -fPIC.
+    target_compile_options(${target} PRIVATE -fPIC)
   endif()
 endfunction()
