@@ -48,6 +48,9 @@ if(SLAYER_TORCH)
   add_library(slayer_torch INTERFACE)
   target_include_directories(slayer_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
   target_link_libraries(slayer_torch INTERFACE ${TORCH_LIBRARIES})
+  # libtorch's headers bring a newer fmt than the system's library: used from the headers alone, the
+  # two never meet.
+  target_compile_definitions(slayer_torch INTERFACE FMT_HEADER_ONLY)
   message(STATUS "libtorch ${Torch_VERSION}: ${TORCH_INSTALL_PREFIX}")
 
   # Owner of the precompiled header; every libtorch target reuses it.
