@@ -445,6 +445,10 @@ const GgufValue::Array& GgufFile::array(std::string_view key) const {
   return *array;
 }
 
+bool GgufFile::is_array(std::string_view key) const {
+  return has(key) && std::holds_alternative<GgufValue::Array>(value(key).data);
+}
+
 int64_t GgufFile::integer(std::string_view key, int64_t low, int64_t high) const {
   const auto number = as_integer(value(key));
   if (!number || *number < low || *number > high) {

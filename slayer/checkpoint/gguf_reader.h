@@ -50,6 +50,7 @@ class GgufFile final {
   std::span<const std::byte> bytes(const GgufTensor& tensor) const;
 
   bool has(std::string_view key) const { return metadata_.contains(key); }
+  bool is_array(std::string_view key) const;  ///< False when missing.
 
   /// Typed access to the metadata; every failure names the file and the key.
   /// @throws Error when the key is missing, of another type, outside the range, or not UTF-8.
