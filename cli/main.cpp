@@ -23,6 +23,7 @@ constexpr int kExitInterrupted = 130;
 
 constexpr std::array kCommands{
     add_inspect,
+    add_import,
 };
 
 /// Turns the first Ctrl-C or SIGTERM into a stop request and lets the second one kill. A thread
