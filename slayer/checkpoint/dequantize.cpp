@@ -219,8 +219,7 @@ void dequantize(GgmlType type,
              static_cast<size_t>(layout.block_elements) * block_bytes <=
          stored.size() + (values.empty() ? block_bytes : 0));
   const auto widen = [&](Dtype dtype) {
-    widen_to_float(
-        dtype, stored.subspan(first * block_bytes, values.size() * block_bytes), values);
+    widen_to_float(dtype, stored.subspan(first * block_bytes, values.size() * block_bytes), values);
   };
   const auto small = [&](auto one_block) {
     dequantize_blocks<kBlock>(stored, block_bytes, first, values, one_block);

@@ -79,10 +79,10 @@ class ConfigReader final {
   void add_identity(Json& config, std::optional<int64_t> window) const {
     const bool is_mistral = architecture_ == "llama" && window.has_value();
     const bool is_llama = architecture_ == "llama" && !is_mistral;
-    config["architectures"] = {is_llama                  ? "LlamaForCausalLM"
-                               : is_mistral              ? "MistralForCausalLM"
+    config["architectures"] = {is_llama                   ? "LlamaForCausalLM"
+                               : is_mistral               ? "MistralForCausalLM"
                                : architecture_ == "qwen2" ? "Qwen2ForCausalLM"
-                                                         : "Qwen3ForCausalLM"};
+                                                          : "Qwen3ForCausalLM"};
     config["model_type"] = is_mistral ? "mistral" : architecture_;
   }
 
@@ -114,8 +114,8 @@ class ConfigReader final {
       return file_.integer(name, 1, kLargestCount);
     }
     const auto counts = file_.integers(name, 1, kLargestCount);
-    if (counts.empty() || std::ranges::adjacent_find(counts, std::ranges::not_equal_to()) !=
-                              counts.end()) {
+    if (counts.empty() ||
+        std::ranges::adjacent_find(counts, std::ranges::not_equal_to()) != counts.end()) {
       file_.fail(name, "counts that differ", "the same count for every layer");
     }
     return counts.front();
@@ -132,7 +132,8 @@ class ConfigReader final {
     const int64_t head_dim = stated.value_or(count("embedding_length") / heads);
     for (const std::string_view same : {"attention.value_length", "rope.dimension_count"}) {
       if (const auto other = count_or_nothing(same); other && *other != head_dim) {
-        file_.fail(key(same), fmt::format("{}", *other), fmt::format("the head size, {}", head_dim));
+        file_.fail(
+            key(same), fmt::format("{}", *other), fmt::format("the head size, {}", head_dim));
       }
     }
     return head_dim;
@@ -200,8 +201,7 @@ class ConfigReader final {
     }
     if (const auto eos = id("eos")) {
       const auto turn_end = id("eot");
-      config["eos_token_id"] =
-          turn_end && *turn_end != *eos ? Json{*eos, *turn_end} : Json(*eos);
+      config["eos_token_id"] = turn_end && *turn_end != *eos ? Json{*eos, *turn_end} : Json(*eos);
     }
     if (const auto padding = id("padding")) {
       config["pad_token_id"] = *padding;
@@ -278,10 +278,10 @@ std::vector<float> llama3_frequency_factors(const RopeScaling& scaling,
   std::vector<float> factors(static_cast<size_t>(head_dim / 2));
   for (size_t pair = 0; pair < factors.size(); ++pair) {
     const double turns = original / wavelength(pair, factors.size(), rope_theta);
-    const double share = std::clamp((turns - scaling.low_freq_factor) /
-                                        (scaling.high_freq_factor - scaling.low_freq_factor),
-                                    0.0,
-                                    1.0);
+    const double share = std::clamp(
+        (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor),
+        0.0,
+        1.0);
     factors[pair] = static_cast<float>(1.0 / ((1.0 - share) / scaling.factor + share));
   }
   return factors;

@@ -9,7 +9,8 @@
 namespace slayer {
 namespace {
 
-/// Elements converted at a time: large enough for the disk, small enough for the cache's last level.
+/// Elements converted at a time: large enough for the disk, small enough for the cache's last
+/// level.
 constexpr int64_t kChunk = int64_t{1} << 20;
 
 void write_tensor(const Checkpoint& gguf,

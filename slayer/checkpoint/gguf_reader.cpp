@@ -11,8 +11,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "slayer/core/utf8.h"
 #include "slayer/core/error.h"
+#include "slayer/core/utf8.h"
 
 namespace slayer {
 namespace {
@@ -209,10 +209,8 @@ Header read_header(Cursor& cursor) {
   const auto version = cursor.number<uint32_t>("version");
   if (version != 2 && version != 3) {
     const bool is_swapped = (version & 0xffffU) == 0 && version != 0;
-    cursor.fail("version",
-                fmt::format("{}", version),
-                "2 or 3",
-                is_swapped ? "a big-endian file?" : "");
+    cursor.fail(
+        "version", fmt::format("{}", version), "2 or 3", is_swapped ? "a big-endian file?" : "");
   }
   const auto tensor_count = cursor.number<uint64_t>("tensor count");
   const auto pair_count = cursor.number<uint64_t>("metadata count");
@@ -245,9 +243,8 @@ std::map<std::string, GgufValue, std::less<>> read_metadata(Cursor& cursor, uint
 std::vector<int64_t> read_shape(Cursor& cursor, std::string_view name) {
   const auto dimensions = cursor.number<uint32_t>(name);
   if (dimensions > kMostDimensions) {
-    cursor.fail(name,
-                fmt::format("{} dimensions", dimensions),
-                fmt::format("at most {}", kMostDimensions));
+    cursor.fail(
+        name, fmt::format("{} dimensions", dimensions), fmt::format("at most {}", kMostDimensions));
   }
   std::vector<int64_t> shape(dimensions);
   int64_t elements = 1;
@@ -279,9 +276,10 @@ GgufTensor read_tensor_entry(Cursor& cursor, uint64_t index) {
   const GgmlLayout& layout = layout_of(*type);
   const int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
   if (row % layout.block_elements != 0) {
-    cursor.fail(tensor.name,
-                fmt::format("rows of {} elements", row),
-                fmt::format("a multiple of {}, the block of {}", layout.block_elements, layout.name));
+    cursor.fail(
+        tensor.name,
+        fmt::format("rows of {} elements", row),
+        fmt::format("a multiple of {}, the block of {}", layout.block_elements, layout.name));
   }
   tensor.size = static_cast<uint64_t>(tensor.element_count() / layout.block_elements) *
                 static_cast<uint64_t>(layout.block_bytes);

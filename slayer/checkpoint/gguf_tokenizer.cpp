@@ -101,8 +101,8 @@ class TokenizerReader final {
       config["chat_template"] = file_.string("tokenizer.chat_template");
     }
     config["clean_up_tokenization_spaces"] = false;
-    config["model_max_length"] = file_.integer(
-        file_.string("general.architecture") + ".context_length", 1, kLargestId);
+    config["model_max_length"] =
+        file_.integer(file_.string("general.architecture") + ".context_length", 1, kLargestId);
     config["tokenizer_class"] = "PreTrainedTokenizerFast";
     return config.dump(2) + "\n";
   }
@@ -131,8 +131,7 @@ class TokenizerReader final {
     const auto& known = pre_tokenizers();
     const auto found = std::ranges::find(known, name, &PreTokenizer::gguf_name);
     if (found == known.end()) {
-      file_.fail(
-          "tokenizer.ggml.pre", printable(name), "smollm, gpt-2, llama-bpe or qwen2");
+      file_.fail("tokenizer.ggml.pre", printable(name), "smollm, gpt-2, llama-bpe or qwen2");
     }
     return *found;
   }
@@ -292,11 +291,11 @@ class TokenizerReader final {
 
   Json special_tokens() const {
     Json tokens = Json::object();
-    for (const auto& [name, key] : std::array<std::pair<std::string_view, std::string_view>, 4>{
-             {{"bos", "bos_token"},
-              {"eos", "eos_token"},
-              {"unknown", "unk_token"},
-              {"padding", "pad_token"}}}) {
+    for (const auto& [name, key] :
+         std::array<std::pair<std::string_view, std::string_view>, 4>{{{"bos", "bos_token"},
+                                                                       {"eos", "eos_token"},
+                                                                       {"unknown", "unk_token"},
+                                                                       {"padding", "pad_token"}}}) {
       if (const auto id = special_id(name)) {
         tokens[std::string(key)] = token(*id);
       }
@@ -308,11 +307,8 @@ class TokenizerReader final {
     std::string text;
     for (size_t id = 0; id < tokens_.size(); ++id) {
       if (is_used(id)) {
-        fmt::format_to(std::back_inserter(text),
-                       "{}{}:{}",
-                       text.empty() ? "" : ",",
-                       quoted(tokens_[id]),
-                       id);
+        fmt::format_to(
+            std::back_inserter(text), "{}{}:{}", text.empty() ? "" : ",", quoted(tokens_[id]), id);
       }
     }
     return text;
@@ -336,7 +332,8 @@ class TokenizerReader final {
     const auto lines = file_.strings("tokenizer.ggml.merges");
     for (size_t index = 0; index < lines.size(); ++index) {
       const size_t space = lines[index].find(' ');
-      if (space == std::string_view::npos || lines[index].find(' ', space + 1) != lines[index].npos) {
+      if (space == std::string_view::npos ||
+          lines[index].find(' ', space + 1) != lines[index].npos) {
         file_.fail(fmt::format("tokenizer.ggml.merges[{}]", index),
                    fmt::format("\"{}\"", printable(lines[index])),
                    "two tokens with a space between");

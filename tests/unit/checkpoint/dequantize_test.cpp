@@ -49,27 +49,20 @@ TEST_P(Dequantize, ReadsAnyRange) {
   std::mt19937 random(7);
   for (int round = 0; round < 200; ++round) {
     const auto begin = static_cast<int64_t>(random() % static_cast<uint64_t>(count));
-    const auto end = begin + static_cast<int64_t>(random() % static_cast<uint64_t>(count - begin + 1));
+    const auto end =
+        begin + static_cast<int64_t>(random() % static_cast<uint64_t>(count - begin + 1));
     SCOPED_TRACE(fmt::format("[{}, {})", begin, end));
-    const std::span expected = std::span(whole).subspan(static_cast<size_t>(begin),
-                                                        static_cast<size_t>(end - begin));
+    const std::span expected =
+        std::span(whole).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
     ASSERT_EQ(first_difference(read(GetParam(), begin, end), expected), -1);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryType,
-                         Dequantize,
-                         testing::Values("Q4_0",
-                                         "Q4_1",
-                                         "Q5_0",
-                                         "Q5_1",
-                                         "Q8_0",
-                                         "Q4_K",
-                                         "Q5_K",
-                                         "Q6_K",
-                                         "F16",
-                                         "BF16"),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(
+    EveryType,
+    Dequantize,
+    testing::Values("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "F16", "BF16"),
+    [](const auto& test) { return test.param; });
 
 class Quantize : public Dequantize {};
 
