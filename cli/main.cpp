@@ -65,7 +65,8 @@ int run(int argc, char** argv) {
   const std::stop_source stop = stop_on_signal();
   Context context{.stop = stop.get_token()};
   CLI::App app{
-      "slayer injects a domain's knowledge into a pretrained LLM and keeps what it knew: it inserts\n"
+      "slayer injects a domain's knowledge into a pretrained LLM and keeps what it knew: it "
+      "inserts\n"
       "identity blocks among the shallow layers, trains only those, and shows gain and forgetting.",
       "slayer"};
   app.footer(
