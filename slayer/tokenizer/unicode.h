@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace slayer {
+
+/// What the pre-tokenizers' patterns ask of a character.
+enum class CharClass : uint8_t {
+  kOther,
+  kLetter,  ///< \p{L}
+  kNumber,  ///< \p{N}
+  kSpace,   ///< \s, Unicode's White_Space
+};
+
+/// Classes of all characters. Made once, by `char_classes`.
+class CharClasses final {
+ public:
+  CharClasses();
+
+  CharClass operator()(char32_t code_point) const {
+    return code_point < kTableSize ? table_[code_point] : search(code_point);
+  }
+
+ private:
+  static constexpr char32_t kTableSize = 0x10000;  // The basic plane; the rest is rare.
+
+  static CharClass search(char32_t code_point);
+
+  std::array<CharClass, kTableSize> table_;
+};
+
+const CharClasses& char_classes();
+
+/// What the Digits pre-tokenizer splits at.
+bool is_numeric(char32_t code_point);
+
+/// Unicode's White_Space.
+bool is_white_space(char32_t code_point);
+
+/// `\w`: letters, marks, decimal numbers, connectors and joiners (Unicode TS 18, annex C).
+bool is_word_char(char32_t code_point);
+
+}  // namespace slayer
