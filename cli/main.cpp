@@ -1,16 +1,23 @@
+#include <c10/util/Exception.h>
+
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <fmt/format.h>
 #include <pthread.h>
 #include <stop_token>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <thread>
 
 #include "slayer/core/error.h"
 #include "slayer/core/log.h"
 
 #include "cli/command.h"
+#include "cli/usage.h"
 
 namespace slayer::cli {
 namespace {
@@ -47,13 +54,30 @@ std::stop_source stop_on_signal() {
   return source;
 }
 
+/// What was printed must have arrived: a full disk behind `slayer plan > file` is an error.
+void flush_output() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw std::system_error(errno, std::generic_category(), "standard output");
+  }
+}
+
 int run(int argc, char** argv) {
   const std::stop_source stop = stop_on_signal();
   Context context{.stop = stop.get_token()};
   CLI::App app{
-      "slayer injects a domain's knowledge into a pretrained LLM without making it forget.\n"
-      "Every stage is a subcommand; `slayer run recipe.toml --out RUN` does them all.",
+      "slayer injects a domain's knowledge into a pretrained LLM and keeps what it knew: it "
+      "inserts\n"
+      "identity blocks among the shallow layers, trains only those, and shows gain and forgetting.",
       "slayer"};
+  app.footer(
+      "CKPT is a Hugging Face folder or a .gguf file. Step by step:\n"
+      "  slayer plan model.gguf --strategy slayer --out plan.json\n"
+      "  slayer apply model.gguf --plan plan.json --out expanded --verify\n"
+      "  slayer train expanded --data domain.jsonl --steps 100 --out trained\n"
+      "  slayer eval trained/model --text heldout.jsonl\n"
+      "  slayer generate trained/model --prompt \"This licence\"\n"
+      "or all of it, going on where it stopped:\n"
+      "  slayer run recipes/demo.toml --out runs/demo");
   app.require_subcommand(1);
   app.set_version_flag("--version", SLAYER_VERSION);
   for (const auto add_command : kCommands) {
@@ -61,16 +85,19 @@ int run(int argc, char** argv) {
   }
   try {
     app.parse(argc, argv);
-    return 0;
+  } catch (const CLI::Success& request) {  // --help or --version
+    app.exit(request);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitUsage;
-  } catch (const Error& error) {
-    fmt::print(stderr, "slayer: {}\n", error.what());
-    return kExitUserError;
-  } catch (const Interrupted& interruption) {
-    fmt::print(stderr, "slayer: interrupted; {}\n", interruption.what());
-    return kExitInterrupted;
+    fmt::print(stderr, "{}\n", usage_message(app, error));
+    return kExitUsage;
   }
+  flush_output();
+  return 0;
+}
+
+/// An error of libtorch's allocators, which do not throw bad_alloc.
+bool is_out_of_memory(const c10::Error& error) {
+  return std::string_view(error.what_without_backtrace()).find("memory") != std::string_view::npos;
 }
 
 }  // namespace
@@ -86,13 +113,33 @@ void throw_usage(const std::string& message) { throw CLI::ValidationError(messag
 }  // namespace slayer::cli
 
 int main(int argc, char** argv) {
+  using namespace slayer;
+  // A reader that went away (`slayer plan ... | head`) ends us quietly, also where the parent
+  // process ignores the signal.
+  std::signal(SIGPIPE, SIG_DFL);
   try {
-    return slayer::cli::run(argc, argv);
+    return cli::run(argc, argv);
+  } catch (const Error& error) {
+    fmt::print(stderr, "slayer: {}\n", error.what());
+    return cli::kExitUserError;
+  } catch (const Interrupted& interruption) {
+    fmt::print(stderr, "slayer: interrupted; {}\n", interruption.what());
+    return cli::kExitInterrupted;
   } catch (const std::bad_alloc&) {
     std::fputs("slayer: out of memory\n", stderr);
-    return slayer::cli::kExitUserError;
+    return cli::kExitUserError;
+  } catch (const std::system_error& error) {
+    fmt::print(stderr, "slayer: {}\n", error.what());
+    return cli::kExitUserError;
+  } catch (const c10::Error& error) {
+    const bool is_memory = cli::is_out_of_memory(error);
+    fmt::print(stderr,
+               "slayer: {}: {}\n",
+               is_memory ? "out of memory" : "internal error, please report it",
+               printable(error.what_without_backtrace(), 300));
+    return is_memory ? cli::kExitUserError : cli::kExitOwnBug;
   } catch (const std::exception& error) {
     fmt::print(stderr, "slayer: internal error, please report it: {}\n", error.what());
-    return slayer::cli::kExitOwnBug;
+    return cli::kExitOwnBug;
   }
 }
