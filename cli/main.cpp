@@ -15,6 +15,7 @@
 
 #include "slayer/core/error.h"
 #include "slayer/core/log.h"
+#include "slayer/core/version.h"
 
 #include "cli/command.h"
 #include "cli/usage.h"
@@ -79,7 +80,7 @@ int run(int argc, char** argv) {
       "or all of it, going on where it stopped:\n"
       "  slayer run recipes/demo.toml --out runs/demo");
   app.require_subcommand(1);
-  app.set_version_flag("--version", SLAYER_VERSION);
+  app.set_version_flag("--version", std::string(version()));
   for (const auto add_command : kCommands) {
     add_command(app, context);
   }

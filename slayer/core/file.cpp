@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 
 #include "slayer/core/error.h"
+#include "slayer/core/progress.h"
 
 namespace slayer {
 namespace fs = std::filesystem;
@@ -47,6 +50,11 @@ void rename_path(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) {
     throw_system_error(to, "cannot rename " + from.string());
   }
+}
+
+/// Swaps two existing paths at one stroke; false where one is missing or the file system cannot.
+bool exchange_paths(const fs::path& a, const fs::path& b) {
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
 }
 
 fs::path parent_of(const fs::path& path) {
@@ -167,6 +175,7 @@ void OutputFile::write(std::span<const std::byte> bytes) {
     }
     size_ += static_cast<uint64_t>(written);
     bytes = bytes.subspan(static_cast<size_t>(written));
+    start_writeback();
   }
 }
 
@@ -184,6 +193,7 @@ void OutputFile::copy_from(const MappedFile& source, uint64_t offset, uint64_t s
                                              0);
     if (copied > 0) {
       size_ += static_cast<uint64_t>(copied);
+      start_writeback();
       continue;
     }
     if (copied < 0 && errno == EINTR) {
@@ -196,6 +206,18 @@ void OutputFile::copy_from(const MappedFile& source, uint64_t offset, uint64_t s
     write(
         source.bytes().subspan(static_cast<size_t>(position), static_cast<size_t>(end - position)));
     return;
+  }
+}
+
+void OutputFile::start_writeback() {
+  // The disk works while the next bytes are made, and the sync at the end finds little to do.
+  constexpr uint64_t kStretch = uint64_t{32} << 20U;
+  if (size_ - given_to_disk_ >= kStretch) {
+    ::sync_file_range(descriptor_.get(),
+                      static_cast<off64_t>(given_to_disk_),
+                      static_cast<off64_t>(size_ - given_to_disk_),
+                      SYNC_FILE_RANGE_WRITE);
+    given_to_disk_ = size_;
   }
 }
 
@@ -265,6 +287,12 @@ void StagedFolder::commit() {
     }
   }
   sync_folder(partial_);
+  if (exchange_paths(partial_, final_)) {
+    is_committed_ = true;
+    sync_folder(parent_of(final_));
+    remove_tree(partial_);  // what FINAL was
+    return;
+  }
   const fs::path replaced = with_suffix(final_, ".replaced");
   remove_tree(replaced);
   if (fs::exists(fs::symlink_status(final_))) {
@@ -274,6 +302,20 @@ void StagedFolder::commit() {
   is_committed_ = true;
   sync_folder(parent_of(final_));
   remove_tree(replaced);
+}
+
+void require_free_space(const fs::path& folder, uint64_t bytes) {
+  struct statvfs status{};
+  if (::statvfs(folder.c_str(), &status) != 0 || status.f_blocks == 0) {
+    return;
+  }
+  const uint64_t available = uint64_t{status.f_bavail} * status.f_frsize;
+  if (bytes > available) {
+    throw Error({.file = folder.string(),
+                 .item = "free space",
+                 .found = format_bytes(static_cast<double>(available)),
+                 .expected = "at least " + format_bytes(static_cast<double>(bytes))});
+  }
 }
 
 }  // namespace slayer

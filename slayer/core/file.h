@@ -79,9 +79,12 @@ class OutputFile final {
   uint64_t size() const { return size_; }
 
  private:
+  void start_writeback();
+
   std::filesystem::path path_;
   FileDescriptor descriptor_;
   uint64_t size_ = 0;
+  uint64_t given_to_disk_ = 0;
 };
 
 /// The whole file. @throws Error naming the path; also when larger than `limit` bytes.
@@ -93,6 +96,10 @@ void write_text_file(const std::filesystem::path& path, std::string_view text);
 
 /// Makes a rename or a new file in `folder` durable.
 void sync_folder(const std::filesystem::path& folder);
+
+/// @throws Error saying how much is needed and how much is free, when the file system of `folder`
+/// has no room for `bytes` more. A file system that does not tell passes.
+void require_free_space(const std::filesystem::path& folder, uint64_t bytes);
 
 /// A folder that appears under its final name only when whole: write into `path()` (FINAL.partial),
 /// then `commit()`. Destroyed without commit, it removes what was written.
@@ -107,7 +114,8 @@ class StagedFolder final {
 
   const std::filesystem::path& path() const { return partial_; }
 
-  /// Syncs every file, then renames; with `force` an existing FINAL is replaced.
+  /// Syncs every file, then renames; with `force` an existing FINAL is replaced, at one stroke
+  /// where the file system can exchange two names.
   void commit();
 
  private:

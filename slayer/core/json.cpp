@@ -72,8 +72,12 @@ Json read_json_file(const std::filesystem::path& path) {
   return parse_json(read_text_file(path), path.string());
 }
 
+std::string json_text(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 void write_json_file(const std::filesystem::path& path, const Json& json) {
-  write_text_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_text_file(path, json_text(json));
 }
 
 JsonObject::JsonObject(const Json& json, std::string file, std::string prefix)

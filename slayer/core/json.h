@@ -20,7 +20,10 @@ Json parse_json(std::string_view text, const std::string& file);
 /// Reads and parses a file. @throws Error as above.
 Json read_json_file(const std::filesystem::path& path);
 
-/// Writes with two spaces of indentation and a final newline, atomically.
+/// A file's text: two spaces of indentation and a final newline.
+std::string json_text(const Json& json);
+
+/// Writes `json_text`, atomically.
 void write_json_file(const std::filesystem::path& path, const Json& json);
 
 /// Typed access to one object of a JSON file; every failure names the file and the dotted key.

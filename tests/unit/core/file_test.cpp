@@ -108,6 +108,13 @@ TEST_F(FileTest, StagedFolderRemovesWhatAKilledRunLeft) {
   EXPECT_TRUE(fs::is_empty(folder_ / "out"));
 }
 
+TEST_F(FileTest, FreeSpaceIsDemandedInWords) {
+  require_free_space(folder_, 1);
+  const std::string message = message_of([&] { require_free_space(folder_, uint64_t{1} << 60U); });
+  EXPECT_TRUE(message.starts_with(folder_.string() + ": free space: found ")) << message;
+  EXPECT_TRUE(message.ends_with(", expected at least 1152922 TB")) << message;
+}
+
 TEST(OutputFile, SaysThatTheDiskIsFull) {
   if (!fs::exists("/dev/full")) {
     GTEST_SKIP() << "no /dev/full here";

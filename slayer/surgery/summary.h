@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "slayer/checkpoint/config.h"
+#include "slayer/core/dtype.h"
+#include "slayer/core/json.h"
+#include "slayer/surgery/plan.h"
+
+namespace slayer {
+
+/// What a plan makes of a model, in numbers.
+struct PlanSummary {
+  int64_t layers = 0;
+  int64_t new_layers = 0;
+  int64_t trained_layers = 0;
+  int64_t parameters = 0;  ///< A tied head counts once.
+  int64_t trained_parameters = 0;
+  int64_t bytes_on_disk = 0;  ///< Of the tensors, stored as `dtype`.
+};
+
+PlanSummary summarize(const Plan& plan, const ModelConfig& source, Dtype dtype);
+
+/// Bytes that training the plan's trained layers takes.
+struct TrainingMemory {
+  int64_t weights = 0;    ///< Frozen ones as stored, trained ones in float32.
+  int64_t gradients = 0;  ///< Float32, of the trained layers only.
+  int64_t optimizer = 0;  ///< AdamW's two moments in float32.
+  /// What the backward pass needs, from the lowest trained layer to the loss, without
+  /// checkpointing.
+  int64_t activations = 0;
+
+  int64_t total() const { return weights + gradients + optimizer + activations; }
+};
+
+/// An estimate from shapes alone: the tensors that autograd keeps of each layer, and logits with
+/// their gradient in float32.
+TrainingMemory estimate_training_memory(const Plan& plan,
+                                        const ModelConfig& source,
+                                        Dtype dtype,
+                                        int64_t batch_size,
+                                        int64_t sequence_length);
+
+/// The layers in one line, a character each, the embedding's side first: = kept, + new, * kept and
+/// trained, x gone.
+std::string sketch_layers(const Plan& plan);
+
+/// The layers in a table, a line each, untouched neighbours together.
+std::string tabulate_layers(const Plan& plan);
+
+}  // namespace slayer
