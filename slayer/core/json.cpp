@@ -65,6 +65,11 @@ Json parse_json(std::string_view text, const std::string& file) {
                  .found = "invalid JSON",
                  .expected = "JSON",
                  .hint = printable(error.what(), 200)});
+  } catch (const Json::out_of_range&) {
+    throw Error({.file = file,
+                 .item = "a number",
+                 .found = "more than a double holds",
+                 .expected = "finite numbers"});
   }
 }
 

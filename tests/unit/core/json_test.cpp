@@ -18,6 +18,11 @@ TEST(ParseJson, SaysWhereItFails) {
               }).starts_with("f: byte 7: found invalid JSON, expected JSON ("));
 }
 
+TEST(ParseJson, RefusesNumbersThatNoDoubleHolds) {
+  EXPECT_EQ(message_of([] { parse_json(R"({"a": 1e999})", "f"); }),
+            "f: a number: found more than a double holds, expected finite numbers");
+}
+
 TEST(ParseJson, RefusesDuplicateKeysAtAnyDepth) {
   EXPECT_EQ(message_of([] { parse_json(R"({"x": {"a": 1, "b": {"a": 1}, "a": 2}})", "f"); }),
             "f: a: found a duplicate key, expected each key once");
