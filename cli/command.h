@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <stop_token>
 #include <string>
 
@@ -33,6 +34,9 @@ void add_run(CLI::App& app, Context& context);
 
 /// Adds --json and --quiet to a subcommand.
 void add_output_options(CLI::App& command, Context& context);
+
+/// Adds --shard-size, "5GB" and the like.
+void add_shard_size_option(CLI::App& command, uint64_t& shard_bytes);
 
 /// A wrong combination of options that CLI11 cannot see; exits with 2 like its own errors.
 [[noreturn]] void throw_usage(const std::string& message);

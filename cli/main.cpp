@@ -32,6 +32,8 @@ constexpr int kExitInterrupted = 130;
 constexpr std::array kCommands{
     add_inspect,
     add_import,
+    add_plan,
+    add_apply,
 };
 
 /// Turns the first Ctrl-C or SIGTERM into a stop request and lets the second one kill. A thread
@@ -107,6 +109,13 @@ void add_output_options(CLI::App& command, Context& context) {
   command.add_flag("--json", context.json, "Print the result as JSON on standard output");
   command.add_flag("--quiet", context.quiet, "No progress, no notes; warnings and errors stay")
       ->each([](const std::string&) { set_quiet(true); });
+}
+
+void add_shard_size_option(CLI::App& command, uint64_t& shard_bytes) {
+  command.add_option("--shard-size", shard_bytes, "Largest weight file, as 5GB")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::PositiveNumber)
+      ->default_str("5GB");
 }
 
 void throw_usage(const std::string& message) { throw CLI::ValidationError(message); }

@@ -17,6 +17,13 @@ namespace {
 constexpr size_t kHeaderAlignment = 8;
 
 using Shard = std::vector<const TensorToWrite*>;
+using Metadata = std::map<std::string, std::string>;
+
+/// What transformers wants to see in each file.
+const Metadata& transformers_metadata() {
+  static const Metadata metadata{{"format", "pt"}};
+  return metadata;
+}
 
 /// Tensors in order, a new shard where the next would not fit; a tensor larger than a shard gets
 /// one of its own.
@@ -33,18 +40,12 @@ std::vector<Shard> split_into_shards(const std::vector<TensorToWrite>& tensors,
     shards.back().push_back(&tensor);
     filled += size;
   }
-  // Wide elements first keep every tensor aligned to its element, which some readers rely on.
-  for (Shard& shard : shards) {
-    std::ranges::stable_sort(shard, std::ranges::greater(), [](const TensorToWrite* tensor) {
-      return size_in_bytes(tensor->info.dtype);
-    });
-  }
   return shards;
 }
 
-std::string safetensors_header(const Shard& shard) {
+std::string safetensors_header(const Shard& shard, const Metadata& metadata) {
   Json header;
-  header["__metadata__"]["format"] = "pt";
+  header["__metadata__"] = metadata;
   int64_t offset = 0;
   for (const TensorToWrite* tensor : shard) {
     const int64_t end = offset + tensor->info.byte_count();
@@ -59,10 +60,15 @@ std::string safetensors_header(const Shard& shard) {
 }
 
 void write_shard(const fs::path& path,
-                 const Shard& shard,
+                 Shard shard,
+                 const Metadata& metadata,
                  const std::function<void(int64_t)>& on_bytes) {
+  // Wide elements first keep every tensor aligned to its element, which some readers rely on.
+  std::ranges::stable_sort(shard, std::ranges::greater(), [](const TensorToWrite* tensor) {
+    return size_in_bytes(tensor->info.dtype);
+  });
   OutputFile file(path);
-  const std::string header = safetensors_header(shard);
+  const std::string header = safetensors_header(shard, metadata);
   const uint64_t length = header.size();
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(header);
@@ -101,7 +107,7 @@ void write_safetensors(const fs::path& folder,
                        const std::function<void(int64_t)>& on_bytes) {
   const std::vector<Shard> shards = split_into_shards(tensors, shard_bytes);
   if (shards.size() == 1) {
-    write_shard(folder / "model.safetensors", shards.front(), on_bytes);
+    write_shard(folder / "model.safetensors", shards.front(), transformers_metadata(), on_bytes);
     return;
   }
   std::vector<std::string> names;
@@ -109,9 +115,20 @@ void write_safetensors(const fs::path& folder,
     names.push_back(fmt::format("model-{:05}-of-{:05}.safetensors", shard, shards.size()));
   }
   for (size_t shard = 0; shard < shards.size(); ++shard) {
-    write_shard(folder / names[shard], shards[shard], on_bytes);
+    write_shard(folder / names[shard], shards[shard], transformers_metadata(), on_bytes);
   }
   write_index(folder, shards, names);
+}
+
+void write_safetensors_file(const fs::path& path,
+                            const std::vector<TensorToWrite>& tensors,
+                            const std::map<std::string, std::string>& metadata,
+                            const std::function<void(int64_t)>& on_bytes) {
+  Shard shard;
+  for (const TensorToWrite& tensor : tensors) {
+    shard.push_back(&tensor);
+  }
+  write_shard(path, std::move(shard), metadata, on_bytes);
 }
 
 }  // namespace slayer

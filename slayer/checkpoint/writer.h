@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,5 +31,11 @@ void write_safetensors(const std::filesystem::path& folder,
                        const std::vector<TensorToWrite>& tensors,
                        uint64_t shard_bytes,
                        const std::function<void(int64_t)>& on_bytes);
+
+/// Writes one safetensors file, with what `metadata` holds.
+void write_safetensors_file(const std::filesystem::path& path,
+                            const std::vector<TensorToWrite>& tensors,
+                            const std::map<std::string, std::string>& metadata,
+                            const std::function<void(int64_t)>& on_bytes);
 
 }  // namespace slayer

@@ -241,18 +241,11 @@ std::string read_text_file(const fs::path& path, uint64_t limit) {
 
 void write_text_file(const fs::path& path, std::string_view text) {
   create_folders(parent_of(path));
-  const fs::path partial = with_suffix(path, ".partial");
-  try {
-    OutputFile file(partial);
-    file.write(text);
-    file.close();
-    rename_path(partial, path);
-  } catch (const Error&) {
-    std::error_code ignored;
-    fs::remove(partial, ignored);
-    throw;
-  }
-  sync_folder(parent_of(path));
+  StagedFile staged(path, /*force=*/true);
+  OutputFile file(staged.path());
+  file.write(text);
+  file.close();
+  staged.commit();
 }
 
 void sync_folder(const fs::path& folder) { sync_path(folder, O_RDONLY | O_DIRECTORY); }
@@ -264,6 +257,24 @@ void require_new_path(const fs::path& path, bool force) {
                  .expected = "a new one",
                  .hint = "--force replaces it"});
   }
+}
+
+StagedFile::StagedFile(fs::path final_path, bool force)
+    : final_(std::move(final_path)), partial_(with_suffix(final_, ".partial")) {
+  require_new_path(final_, force);
+}
+
+StagedFile::~StagedFile() {
+  if (!is_committed_) {
+    std::error_code ignored;
+    fs::remove(partial_, ignored);
+  }
+}
+
+void StagedFile::commit() {
+  rename_path(partial_, final_);
+  is_committed_ = true;
+  sync_folder(parent_of(final_));
 }
 
 StagedFolder::StagedFolder(fs::path final_path, bool force)

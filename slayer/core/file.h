@@ -124,6 +124,27 @@ class StagedFolder final {
   bool is_committed_ = false;
 };
 
+/// A file that appears under its final name only when whole: write to `path()` (FINAL.partial),
+/// close it, then `commit()`. Destroyed without commit, it removes what was written.
+class StagedFile final {
+ public:
+  /// @throws Error when FINAL exists and `force` is false.
+  StagedFile(std::filesystem::path final_path, bool force);
+  StagedFile(const StagedFile&) = delete;
+  StagedFile& operator=(const StagedFile&) = delete;
+  ~StagedFile();
+
+  const std::filesystem::path& path() const { return partial_; }
+
+  /// Renames; with `force` an existing FINAL is replaced.
+  void commit();
+
+ private:
+  std::filesystem::path final_;
+  std::filesystem::path partial_;
+  bool is_committed_ = false;
+};
+
 /// @throws Error "exists, expected a new path (--force replaces it)" when `path` exists.
 void require_new_path(const std::filesystem::path& path, bool force);
 

@@ -1,8 +1,6 @@
 #include "slayer/surgery/apply.h"
 
-#include <algorithm>
 #include <fmt/format.h>
-#include <functional>
 
 #include "slayer/checkpoint/family.h"
 #include "slayer/core/error.h"
@@ -10,50 +8,14 @@
 #include "slayer/surgery/init.h"
 #include "slayer/surgery/model_card.h"
 #include "slayer/surgery/record.h"
+#include "slayer/surgery/tensor_stream.h"
 
 namespace slayer {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Elements computed at a time.
-constexpr int64_t kChunkElements = int64_t{1} << 20U;
 constexpr Dtype kDtypeOfGguf = Dtype::kBF16;
-
-using TensorWrite = std::function<void(OutputFile&)>;
-
-/// Streams one target tensor in chunks of float32, each made by `fill(begin, values)`.
-TensorWrite write_computed(const TensorInfo& info,
-                           std::function<void(int64_t, std::span<float>)> fill,
-                           std::stop_token stop) {
-  return [info, fill = std::move(fill), stop = std::move(stop)](OutputFile& file) {
-    const int64_t count = info.element_count();
-    std::vector<float> values(static_cast<size_t>(std::min(count, kChunkElements)));
-    std::vector<std::byte> stored(values.size() * static_cast<size_t>(size_in_bytes(info.dtype)));
-    for (int64_t begin = 0; begin < count; begin += kChunkElements) {
-      throw_if_stopped(stop);
-      const auto size = static_cast<size_t>(std::min(kChunkElements, count - begin));
-      fill(begin, std::span(values).first(size));
-      const auto bytes =
-          std::span(stored).first(size * static_cast<size_t>(size_in_bytes(info.dtype)));
-      narrow_from_float(info.dtype, std::span(values).first(size), bytes);
-      file.write(bytes);
-    }
-  };
-}
-
-/// Reads a stretch of a base tensor and lets go of the pages it came from.
-void read_stretch(const Checkpoint& base,
-                  const TensorInfo& tensor,
-                  int64_t begin,
-                  std::span<float> values) {
-  base.read(tensor, begin, values);
-  if (const auto stored = base.stored(tensor)) {
-    const auto element = static_cast<uint64_t>(size_in_bytes(tensor.dtype));
-    stored->file->forget(stored->offset + static_cast<uint64_t>(begin) * element,
-                         values.size() * element);
-  }
-}
 
 class TensorPlanner final {
  public:
@@ -75,22 +37,16 @@ class TensorPlanner final {
 
  private:
   TensorInfo target_info(const ExpectedTensor& expected, const TensorInfo& source) const {
-    return {.name = expected.name,
-            .dtype = dtype_.value_or(base_.is_gguf() ? kDtypeOfGguf : source.dtype),
-            .shape = source.shape};
+    return {.name = expected.name, .dtype = dtype_.value_or(source.dtype), .shape = source.shape};
   }
 
   TensorToWrite copied(const ExpectedTensor& expected, const std::string& source_name) const {
     const TensorInfo& source = *base_.find(source_name);
     TensorInfo info = target_info(expected, source);
-    const std::optional<StoredBytes> stored = base_.stored(source);
-    if (stored && source.dtype == info.dtype) {
-      return {.info = std::move(info), .write = write_copy(*stored, stop_)};
-    }
-    const auto fill = [base = base_, &source](int64_t begin, std::span<float> values) {
-      read_stretch(base, source, begin, values);
+    const auto write = [base = base_, &source, dtype = info.dtype, stop = stop_](OutputFile& file) {
+      stream_tensor(base, source, dtype, file, stop);
     };
-    return {.info = info, .write = write_computed(info, fill, stop_)};
+    return {.info = std::move(info), .write = write};
   }
 
   TensorToWrite computed(const ExpectedTensor& expected, const PlannedLayer& layer) const {
@@ -102,7 +58,9 @@ class TensorPlanner final {
       };
       initialize(layer, role, read, values);
     };
-    return {.info = info, .write = write_computed(info, fill, stop_)};
+    return {.info = info, .write = [info, fill, stop = stop_](OutputFile& file) {
+              stream_computed(info, fill, file, stop);
+            }};
   }
 
   const Checkpoint& base_;
@@ -120,7 +78,27 @@ Json config_json(const ModelConfig& config, std::optional<Dtype> dtype) {
   return json;
 }
 
+/// From the base's own model card.
+std::string license_of(const Checkpoint& base) {
+  const fs::path card = base.path() / kModelCardFile;
+  std::error_code ignored;
+  return fs::is_regular_file(card, ignored) ? license_of_card(read_text_file(card)) : "";
+}
+
 }  // namespace
+
+std::map<std::string, std::string> files_beside_weights(const Checkpoint& base,
+                                                        const Plan& plan,
+                                                        std::optional<Dtype> dtype) {
+  SurgeryRecord record{.plan = plan, .source = name_of(base), .version = std::string(version())};
+  record.plan.source_hash = base.hash();
+  const ModelConfig config = with_layers(base.config(), layer_origins(plan));
+  std::map<std::string, std::string> files = base.side_files();
+  files["config.json"] = json_text(config_json(config, dtype));
+  files[std::string(kRecordFile)] = json_text(record_to_json(record));
+  files[std::string(kModelCardFile)] = model_card(record, license_of(base));
+  return files;
+}
 
 void apply(const Checkpoint& base,
            const Plan& plan,
@@ -128,20 +106,13 @@ void apply(const Checkpoint& base,
            const fs::path& out,
            const WriteOptions& options) {
   base.require_complete();
-  SurgeryRecord record{.plan = plan, .source = name_of(base), .version = std::string(version())};
-  record.plan.source_hash = base.hash();
-  const ModelConfig config = with_layers(base.config(), layer_origins(plan));
   if (base.is_gguf() && !dtype) {
     dtype = kDtypeOfGguf;
   }
-
-  ModelFolder folder{.tensors = {}, .files = base.side_files()};
-  const std::string base_card = folder.files[std::string(kModelCardFile)];
-  folder.files["config.json"] = json_text(config_json(config, dtype));
-  folder.files[std::string(kRecordFile)] = json_text(record_to_json(record));
-  folder.files[std::string(kModelCardFile)] = model_card(record, license_of_card(base_card));
+  ModelFolder folder{.tensors = {}, .files = files_beside_weights(base, plan, dtype)};
   const TensorPlanner planner(base, plan, dtype, options.stop);
-  for (const ExpectedTensor& expected : expected_tensors(config)) {
+  for (const ExpectedTensor& expected :
+       expected_tensors(with_layers(base.config(), layer_origins(plan)))) {
     folder.tensors.push_back(planner.tensor_to_write(expected));
   }
   write_model_folder(folder, out, options);

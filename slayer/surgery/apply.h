@@ -1,8 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
-#include <vector>
+#include <string>
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/dtype.h"
@@ -23,6 +24,12 @@ void apply(const Checkpoint& base,
            std::optional<Dtype> dtype,
            const std::filesystem::path& out,
            const WriteOptions& options);
+
+/// The files of that folder beside the weights, by name. `dtype`: what config.json is to say where
+/// weights are not stored as the base's.
+std::map<std::string, std::string> files_beside_weights(const Checkpoint& base,
+                                                        const Plan& plan,
+                                                        std::optional<Dtype> dtype);
 
 /// @throws Error naming `plan_file` unless the plan is for a model of that depth and, if it names
 /// one, of that hash.

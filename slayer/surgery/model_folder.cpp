@@ -1,8 +1,6 @@
 #include "slayer/surgery/model_folder.h"
 
-#include <algorithm>
-
-#include "slayer/core/error.h"
+#include "slayer/surgery/tensor_stream.h"
 
 namespace slayer {
 namespace {
@@ -39,21 +37,6 @@ void write_model_folder(const ModelFolder& folder,
   });
   staged.commit();
   progress.finish();
-}
-
-void throw_if_stopped(const std::stop_token& stop) {
-  if (stop.stop_requested()) {
-    throw Interrupted("nothing was left behind; run the same command again");
-  }
-}
-
-std::function<void(OutputFile&)> write_copy(StoredBytes stored, std::stop_token stop) {
-  return [stored, stop = std::move(stop)](OutputFile& file) {
-    for (uint64_t done = 0; done < stored.size; done += kChunkBytes) {
-      throw_if_stopped(stop);
-      file.copy_from(*stored.file, stored.offset + done, std::min(kChunkBytes, stored.size - done));
-    }
-  };
 }
 
 }  // namespace slayer

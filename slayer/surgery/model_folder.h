@@ -36,14 +36,4 @@ void write_model_folder(const ModelFolder& folder,
                         const std::filesystem::path& out,
                         const WriteOptions& options);
 
-/// Bytes that a stream of a tensor's bytes works on at a time: few enough for a low memory and a
-/// prompt Ctrl-C, enough for the disk's speed.
-inline constexpr uint64_t kChunkBytes = uint64_t{8} << 20U;
-
-/// Called between chunks. @throws Interrupted when asked to stop.
-void throw_if_stopped(const std::stop_token& stop);
-
-/// For TensorToWrite: appends stored bytes as they are.
-std::function<void(OutputFile&)> write_copy(StoredBytes stored, std::stop_token stop);
-
 }  // namespace slayer

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "slayer/core/json.h"
 #include "slayer/surgery/plan.h"

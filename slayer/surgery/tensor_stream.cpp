@@ -1,0 +1,107 @@
+#include "slayer/surgery/tensor_stream.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "slayer/core/dtype.h"
+#include "slayer/core/error.h"
+
+namespace slayer {
+namespace {
+
+constexpr uint64_t kChunkBytes = uint64_t{8} << 20U;
+constexpr int64_t kChunkElements = int64_t{1} << 20U;
+
+/// Calls `use` with each chunk of a stored tensor.
+void for_each_chunk(const StoredBytes& stored,
+                    const std::stop_token& stop,
+                    const std::function<void(uint64_t offset, uint64_t size)>& use) {
+  for (uint64_t done = 0; done < stored.size; done += kChunkBytes) {
+    throw_if_stopped(stop);
+    use(stored.offset + done, std::min(kChunkBytes, stored.size - done));
+  }
+}
+
+}  // namespace
+
+void throw_if_stopped(const std::stop_token& stop) {
+  if (stop.stop_requested()) {
+    throw Interrupted("nothing was left behind; run the same command again");
+  }
+}
+
+void scan_stored(const StoredBytes& stored, const std::stop_token& stop, const SeeBytes& see) {
+  for_each_chunk(stored, stop, [&](uint64_t offset, uint64_t size) {
+    see(stored.file->bytes().subspan(offset, size));
+    stored.file->forget(offset, size);
+  });
+}
+
+void stream_stored(const StoredBytes& stored,
+                   OutputFile& file,
+                   const std::stop_token& stop,
+                   const SeeBytes& see) {
+  for_each_chunk(stored, stop, [&](uint64_t offset, uint64_t size) {
+    file.copy_from(*stored.file, offset, size);
+    if (see) {
+      see(stored.file->bytes().subspan(offset, size));
+      stored.file->forget(offset, size);
+    }
+  });
+}
+
+void stream_tensor(const Checkpoint& checkpoint,
+                   const TensorInfo& tensor,
+                   Dtype dtype,
+                   OutputFile& file,
+                   const std::stop_token& stop,
+                   const SeeBytes& see) {
+  const std::optional<StoredBytes> stored = checkpoint.stored(tensor);
+  if (!stored || tensor.dtype != dtype) {
+    const auto fill = [&](int64_t begin, std::span<float> values) {
+      read_stretch(checkpoint, tensor, begin, values);
+    };
+    stream_computed(
+        {.name = tensor.name, .dtype = dtype, .shape = tensor.shape}, fill, file, stop, see);
+    return;
+  }
+  stream_stored(*stored, file, stop, see);
+}
+
+void stream_computed(const TensorInfo& info,
+                     const FillValues& fill,
+                     OutputFile& file,
+                     const std::stop_token& stop,
+                     const SeeBytes& see) {
+  const int64_t count = info.element_count();
+  const auto element = static_cast<size_t>(size_in_bytes(info.dtype));
+  std::vector<float> values(static_cast<size_t>(std::min(count, kChunkElements)));
+  std::vector<std::byte> stored(values.size() * element);
+  for (int64_t begin = 0; begin < count; begin += kChunkElements) {
+    throw_if_stopped(stop);
+    const auto size = static_cast<size_t>(std::min(kChunkElements, count - begin));
+    const auto chunk = std::span(values).first(size);
+    const auto bytes = std::span(stored).first(size * element);
+    fill(begin, chunk);
+    narrow_from_float(info.dtype, chunk, bytes);
+    file.write(bytes);
+    if (see) {
+      see(bytes);
+    }
+  }
+}
+
+void read_stretch(const Checkpoint& checkpoint,
+                  const TensorInfo& tensor,
+                  int64_t begin,
+                  std::span<float> values) {
+  checkpoint.read(tensor, begin, values);
+  if (const auto stored = checkpoint.stored(tensor)) {
+    const auto element = static_cast<uint64_t>(size_in_bytes(tensor.dtype));
+    stored->file->forget(stored->offset + static_cast<uint64_t>(begin) * element,
+                         values.size() * element);
+  }
+}
+
+}  // namespace slayer
