@@ -6,6 +6,7 @@
 #include <utf8proc.h>
 
 #include "slayer/core/error.h"
+#include "slayer/tokenizer/unicode.h"
 #include "slayer/tokenizer/utf8.h"
 
 namespace slayer {
@@ -14,6 +15,18 @@ namespace {
 struct FreeMemory {
   void operator()(utf8proc_uint8_t* memory) const { std::free(memory); }
 };
+
+bool decomposes(char32_t code_point) {
+  constexpr uint16_t kNone = UINT16_MAX;
+  const auto* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(code_point));
+  return property->decomp_seqindex != kNone;
+}
+
+/// A mark that the library would move and `tokenizers` does not know: see is_joining.
+bool is_late_mark(char32_t code_point) {
+  const auto* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(code_point));
+  return property->combining_class != 0 && !is_joining(code_point);
+}
 
 /// Appends the canonical composition of `text`.
 void append_nfc(std::string_view text, std::string& normalized) {
@@ -30,28 +43,32 @@ void append_nfc(std::string_view text, std::string& normalized) {
   normalized.append(std::bit_cast<const char*>(composed), static_cast<size_t>(size));
 }
 
-/// Characters below U+0300 are their own composition, and one of ASCII never joins what is before
-/// it. So only runs without ASCII go through the library, with the character before them.
+/// Composes character by character, each with those that follow and may join it: no other can
+/// change what stands before.
 std::string nfc(std::string_view text) {
-  constexpr char32_t kFirstThatComposes = 0x300;
+  constexpr char32_t kFirstThatChanges = 0x300;  // Below, a character alone is its own composition.
   std::string normalized;
   normalized.reserve(text.size());
   size_t copied = 0;
   for (size_t position = 0; position < text.size();) {
-    const auto [code_point, size] = char_at(text, position);
-    if (code_point < kFirstThatComposes) {
-      position += size;
-      continue;
+    const size_t begin = position;
+    const auto [code_point, size] = char_at(text, begin);
+    position += size;
+    bool is_joined = false;
+    while (position < text.size() && static_cast<unsigned char>(text[position]) >= 0x80) {
+      const DecodedChar next = char_at(text, position);
+      if (!is_joining(next.code_point)) {
+        break;
+      }
+      position += next.size;
+      is_joined = true;
     }
-    const size_t begin = position > copied ? previous_char(text, position) : position;
-    size_t end = position;
-    while (end < text.size() && static_cast<unsigned char>(text[end]) >= 0x80) {
-      ++end;
+    if (is_joined || (code_point >= kFirstThatChanges && decomposes(code_point))) {
+      const size_t first = is_late_mark(code_point) ? begin + size : begin;
+      normalized.append(text.substr(copied, first - copied));
+      append_nfc(text.substr(first, position - first), normalized);
+      copied = position;
     }
-    normalized.append(text.substr(copied, begin - copied));
-    append_nfc(text.substr(begin, end - begin), normalized);
-    copied = end;
-    position = end;
   }
   normalized.append(text.substr(copied));
   return normalized;

@@ -61,6 +61,10 @@ bool is_numeric(char32_t code_point) {
   return char_classes()(code_point) == CharClass::kNumber || contains(kMoreNumeric, code_point);
 }
 
+bool is_joining(char32_t code_point) {
+  return code_point >= kJoining.front().first && contains(kJoining, code_point);
+}
+
 bool is_white_space(char32_t code_point) { return contains(kSpaces, code_point); }
 
 bool is_word_char(char32_t code_point) {

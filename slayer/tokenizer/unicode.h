@@ -35,6 +35,10 @@ const CharClasses& char_classes();
 /// What the Digits pre-tokenizer splits at.
 bool is_numeric(char32_t code_point);
 
+/// Whether canonical composition may move the character or join it to one before it. Characters
+/// that joined Unicode late do not, since `tokenizers` composes by an early version.
+bool is_joining(char32_t code_point);
+
 /// Unicode's White_Space.
 bool is_white_space(char32_t code_point);
 
