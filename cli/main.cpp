@@ -34,6 +34,7 @@ constexpr std::array kCommands{
     add_import,
     add_plan,
     add_apply,
+    add_train,
 };
 
 /// Turns the first Ctrl-C or SIGTERM into a stop request and lets the second one kill. A thread

@@ -3,7 +3,8 @@
 #include <atomic>
 #include <gtest/gtest.h>
 
-#include "tests/unit/data/test_folder.h"
+#include "tests/support/error_message.h"
+#include "tests/support/text_file.h"
 
 namespace slayer {
 namespace {
@@ -30,10 +31,10 @@ Corpus open(const CorpusFiles& source, const DocumentEncoder& encoder, const fs:
 }
 
 TEST(OpenCorpus, HoldsTheDocumentsInOrder) {
-  const TestFolder folder;
+  const ScratchFolder folder;
   const CorpusFiles source{
-      .files = {folder.file("a.txt", "ab"),
-                folder.file("b.jsonl", "{\"text\":\"c\"}\n\n{\"text\":\"de\"}")}};
+      .files = {file_in(folder, "a.txt", "ab"),
+                file_in(folder, "b.jsonl", "{\"text\":\"c\"}\n\n{\"text\":\"de\"}")}};
   const Corpus corpus = open(source, byte_encoder(), folder / "cache");
   const std::span<const TokenId> tokens = corpus.tokens.tokens();
   EXPECT_EQ(std::vector<TokenId>(tokens.begin(), tokens.end()),
@@ -47,9 +48,10 @@ TEST(OpenCorpus, HoldsTheDocumentsInOrder) {
 }
 
 TEST(OpenCorpus, EncodesOnceForTheSameContent) {
-  const TestFolder folder;
+  const ScratchFolder folder;
   std::atomic<int> calls = 0;
-  const CorpusFiles source{.files = {folder.file("a.txt", "ab"), folder.file("b.txt", "cd")}};
+  const CorpusFiles source{
+      .files = {file_in(folder, "a.txt", "ab"), file_in(folder, "b.txt", "cd")}};
   const fs::path cache = folder / "cache";
   const std::string key = open(source, byte_encoder(&calls), cache).key;
   EXPECT_EQ(calls, 2);
@@ -57,7 +59,7 @@ TEST(OpenCorpus, EncodesOnceForTheSameContent) {
   EXPECT_TRUE(again.was_cached);
   EXPECT_EQ(again.key, key);
   EXPECT_EQ(calls, 2);
-  folder.file("b.txt", "ce");
+  file_in(folder, "b.txt", "ce");
   EXPECT_NE(open(source, byte_encoder(&calls), cache).key, key);
   EXPECT_EQ(calls, 4);
   DocumentEncoder other = byte_encoder(&calls);
@@ -66,8 +68,8 @@ TEST(OpenCorpus, EncodesOnceForTheSameContent) {
 }
 
 TEST(OpenCorpus, MakesADamagedCacheAgain) {
-  const TestFolder folder;
-  const CorpusFiles source{.files = {folder.file("a.txt", "ab")}};
+  const ScratchFolder folder;
+  const CorpusFiles source{.files = {file_in(folder, "a.txt", "ab")}};
   const fs::path cache = folder / "cache";
   open(source, byte_encoder(), cache);
   const fs::path file = fs::directory_iterator(cache)->path();
@@ -80,25 +82,26 @@ TEST(OpenCorpus, MakesADamagedCacheAgain) {
 }
 
 TEST(OpenCorpus, PassesOnTheErrorOfAnyThread) {
-  const TestFolder folder;
+  const ScratchFolder folder;
   DocumentEncoder encoder = byte_encoder();
   encoder.encode = [](std::string_view) -> std::vector<TokenId> {
     throw Error({.item = "encode", .found = "a bug"});
   };
-  const CorpusFiles source{.files = {folder.file("a.txt", "ab"), folder.file("b.txt", "cd")}};
+  const CorpusFiles source{
+      .files = {file_in(folder, "a.txt", "ab"), file_in(folder, "b.txt", "cd")}};
   EXPECT_EQ(message_of([&] { open(source, encoder, folder / "cache"); }), "encode: found a bug");
 }
 
 TEST(OpenCorpus, RefusesAnEmptyCorpusAndStopsWhenAsked) {
-  const TestFolder folder;
-  const std::string empty = folder.file("empty.txt", "");
+  const ScratchFolder folder;
+  const std::string empty = file_in(folder, "empty.txt", "");
   EXPECT_EQ(message_of([&] { open({.files = {empty}}, byte_encoder(), folder / "cache"); }),
             empty + ": found no text, expected at least one document");
   EXPECT_EQ(message_of([&] { open({.files = {empty, empty}}, byte_encoder(), folder / "cache"); }),
             empty + ": found no text in this and 1 more files, expected at least one document");
   std::stop_source stop;
   stop.request_stop();
-  const CorpusFiles source{.files = {folder.file("a.txt", "ab")}};
+  const CorpusFiles source{.files = {file_in(folder, "a.txt", "ab")}};
   EXPECT_THROW(open_corpus(source,
                            byte_encoder(),
                            folder / "cache",
@@ -109,7 +112,7 @@ TEST(OpenCorpus, RefusesAnEmptyCorpusAndStopsWhenAsked) {
 }
 
 TEST(TokenStore, NamesWhatIsWrongWithAFile) {
-  const TestFolder folder;
+  const ScratchFolder folder;
   const std::string key(64, 'k');
   TokenStoreWriter writer(folder / "t.bin", key);
   writer.add(std::vector<TokenId>{1, 2, 3}, {.file = 0, .line = 1});
@@ -117,13 +120,13 @@ TEST(TokenStore, NamesWhatIsWrongWithAFile) {
   writer.commit();
   const std::string whole = read_text_file(folder / "t.bin");
   const auto failure = [&](std::string content) {
-    const std::string file = folder.file("bad.bin", content);
+    const std::string file = file_in(folder, "bad.bin", content);
     const std::string message = message_of([&] { TokenStore(file, key); });
-    return message.empty() ? message : message.substr(file.size());
+    return message == "no error" ? message : message.substr(file.size());
   };
   const std::string rest =
       ", expected tokens written by slayer (remove the file: it is only a cache)";
-  EXPECT_EQ(failure(whole), "");
+  EXPECT_EQ(failure(whole), "no error");
   EXPECT_EQ(failure("short"), ": found 5 bytes" + rest);
   std::string bad = whole;
   bad[20] = 'x';

@@ -1,10 +1,12 @@
 #include "slayer/data/documents.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <zlib.h>
 #include <zstd.h>
 
-#include "tests/unit/data/test_folder.h"
+#include "tests/support/error_message.h"
+#include "tests/support/text_file.h"
 
 namespace slayer {
 namespace {
@@ -46,19 +48,19 @@ std::string long_text() {
 }
 
 TEST(ReadDocuments, TakesAWholeTextFile) {
-  const TestFolder folder;
-  const std::vector<Document> documents = read(folder.file("a.txt", "one\ntwo\n"));
+  const ScratchFolder folder;
+  const std::vector<Document> documents = read(file_in(folder, "a.txt", "one\ntwo\n"));
   ASSERT_EQ(documents.size(), 1U);
   EXPECT_EQ(documents[0].text, "one\ntwo\n");
   EXPECT_EQ(documents[0].line, 0);
-  EXPECT_TRUE(read(folder.file("empty.txt", "")).empty());
+  EXPECT_TRUE(read(file_in(folder, "empty.txt", "")).empty());
 }
 
 TEST(ReadDocuments, TakesALineOfJsonEach) {
-  const TestFolder folder;
-  const std::vector<Document> documents =
-      read(folder.file("a.jsonl", "{\"body\": \"x\"}\r\n\n{\"body\": \"\"}\n{\"body\": \"y\\n\"}"),
-           "body");
+  const ScratchFolder folder;
+  const std::vector<Document> documents = read(
+      file_in(folder, "a.jsonl", "{\"body\": \"x\"}\r\n\n{\"body\": \"\"}\n{\"body\": \"y\\n\"}"),
+      "body");
   ASSERT_EQ(documents.size(), 2U);
   EXPECT_EQ(documents[0].text, "x");
   EXPECT_EQ(documents[0].line, 1);
@@ -67,19 +69,19 @@ TEST(ReadDocuments, TakesALineOfJsonEach) {
 }
 
 TEST(ReadDocuments, Decompresses) {
-  const TestFolder folder;
+  const ScratchFolder folder;
   const std::string text = long_text();
-  EXPECT_EQ(read(folder.file("a.txt.gz", gzip(text)))[0].text, text);
-  EXPECT_EQ(read(folder.file("a.txt.zst", zstd(text)))[0].text, text);
-  EXPECT_EQ(read(folder.file("b.txt.gz", gzip("one") + gzip("two")))[0].text, "onetwo");
-  EXPECT_EQ(read(folder.file("b.txt.zst", zstd("one") + zstd("two")))[0].text, "onetwo");
-  EXPECT_EQ(read(folder.file("c.jsonl.gz", gzip("{\"text\": \"z\"}")))[0].text, "z");
+  EXPECT_EQ(read(file_in(folder, "a.txt.gz", gzip(text)))[0].text, text);
+  EXPECT_EQ(read(file_in(folder, "a.txt.zst", zstd(text)))[0].text, text);
+  EXPECT_EQ(read(file_in(folder, "b.txt.gz", gzip("one") + gzip("two")))[0].text, "onetwo");
+  EXPECT_EQ(read(file_in(folder, "b.txt.zst", zstd("one") + zstd("two")))[0].text, "onetwo");
+  EXPECT_EQ(read(file_in(folder, "c.jsonl.gz", gzip("{\"text\": \"z\"}")))[0].text, "z");
 }
 
 TEST(ReadDocuments, TellsAllBytesOfTheFile) {
-  const TestFolder folder;
+  const ScratchFolder folder;
   for (const std::string& file :
-       {folder.file("a.txt", long_text()), folder.file("a.txt.gz", gzip(long_text()))}) {
+       {file_in(folder, "a.txt", long_text()), file_in(folder, "a.txt.gz", gzip(long_text()))}) {
     int64_t told = 0;
     read_documents(file, "text", [](const Document&) {}, [&](int64_t bytes) { told += bytes; });
     EXPECT_EQ(told, static_cast<int64_t>(fs::file_size(file)));
@@ -87,10 +89,10 @@ TEST(ReadDocuments, TellsAllBytesOfTheFile) {
 }
 
 TEST(ReadDocuments, NamesWhatIsWrong) {
-  const TestFolder folder;
+  const ScratchFolder folder;
   const std::string cut = gzip(long_text()).substr(0, 5000);
   const auto failure = [&folder](const std::string& name, const std::string& content) {
-    const std::string file = folder.file(name, content);
+    const std::string file = file_in(folder, name, content);
     std::string message = message_of([&] { read(file); });
     return message.starts_with(file) ? message.substr(file.size()) : "unnamed: " + message;
   };
@@ -115,12 +117,12 @@ TEST(ReadDocuments, NamesWhatIsWrong) {
 }
 
 TEST(FindDocumentFiles, TakesFilesFoldersAndGlobsInSortedOrder) {
-  const TestFolder folder;
-  folder.file("in/b.txt", "b");
-  folder.file("in/a.jsonl.gz", "a");
-  folder.file("in/deep/c.txt.zst", "c");
-  folder.file("in/.hidden/d.txt", "d");
-  folder.file("in/readme.md", "e");
+  const ScratchFolder folder;
+  file_in(folder, "in/b.txt", "b");
+  file_in(folder, "in/a.jsonl.gz", "a");
+  file_in(folder, "in/deep/c.txt.zst", "c");
+  file_in(folder, "in/.hidden/d.txt", "d");
+  file_in(folder, "in/readme.md", "e");
   const std::string root = (folder / "in").string();
   const std::vector<fs::path> all{root + "/a.jsonl.gz", root + "/b.txt", root + "/deep/c.txt.zst"};
   EXPECT_EQ(find_document_files({root}), all);
@@ -130,8 +132,8 @@ TEST(FindDocumentFiles, TakesFilesFoldersAndGlobsInSortedOrder) {
 }
 
 TEST(FindDocumentFiles, NamesWhatIsNotThere) {
-  const TestFolder folder;
-  const std::string markdown = folder.file("in/a.md", "x");
+  const ScratchFolder folder;
+  const std::string markdown = file_in(folder, "in/a.md", "x");
   const std::string missing = (folder / "no*").string();
   EXPECT_EQ(message_of([&] { find_document_files({missing}); }),
             missing +

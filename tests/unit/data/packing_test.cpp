@@ -1,16 +1,18 @@
 #include "slayer/data/packing.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <numeric>
 #include <random>
 
-#include "tests/unit/data/test_folder.h"
+#include "tests/support/error_message.h"
+#include "tests/support/text_file.h"
 
 namespace slayer {
 namespace {
 
 /// A store of documents of the given lengths whose tokens count up from 1.
-TokenStore store_of(const TestFolder& folder, const std::vector<int64_t>& lengths) {
+TokenStore store_of(const ScratchFolder& folder, const std::vector<int64_t>& lengths) {
   const std::string key(64, 'k');
   TokenStoreWriter writer(folder / "t.bin", key);
   TokenId next = 1;
@@ -27,7 +29,7 @@ TokenStore store_of(const TestFolder& folder, const std::vector<int64_t>& length
 using Ids = std::vector<int64_t>;
 
 TEST(PackedSequences, EndsTargetsAndPiecesAtDocuments) {
-  const TestFolder folder;
+  const ScratchFolder folder;
   const TokenStore store = store_of(folder, {3, 6});
   const PackedSequences sequences(store, /*seq_len=*/4, Packing::kDocuments, /*padding=*/0);
   ASSERT_EQ(sequences.count(), 3);
@@ -49,7 +51,7 @@ TEST(PackedSequences, EndsTargetsAndPiecesAtDocuments) {
 }
 
 TEST(PackedSequences, StreamRunsThroughDocuments) {
-  const TestFolder folder;
+  const ScratchFolder folder;
   const TokenStore store = store_of(folder, {3, 3});
   const PackedSequences sequences(store, /*seq_len=*/4, Packing::kStream, /*padding=*/0);
   EXPECT_EQ(sequences.at(0).target_ids, (Ids{2, 3, 4, 5}));
@@ -62,7 +64,7 @@ TEST(PackedSequences, UsesEachTokenOnceWhateverTheLengths) {
   std::mt19937 random(1);
   for (int round = 0; round < 50; ++round) {
     SCOPED_TRACE(fmt::format("round {}", round));
-    const TestFolder folder;
+    const ScratchFolder folder;
     Ids lengths(1 + random() % 20);
     for (int64_t& length : lengths) {
       length = 1 + static_cast<int64_t>(random() % 30);

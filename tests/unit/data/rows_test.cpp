@@ -4,7 +4,8 @@
 
 #include "slayer/data/parquet.h"
 
-#include "test_folder.h"
+#include "tests/support/error_message.h"
+#include "tests/support/text_file.h"
 
 namespace slayer {
 namespace {
@@ -17,16 +18,16 @@ bool was_built_without_parquet() {
 }
 
 TEST(Rows, ReadsOneObjectALineOfJsonl) {
-  const TestFolder folder;
-  const auto rows = read_rows(folder.file("a.jsonl", "{\"a\": 1}\n\n{\"a\": [\"x\"]}"));
+  const ScratchFolder folder;
+  const auto rows = read_rows(file_in(folder, "a.jsonl", "{\"a\": 1}\n\n{\"a\": [\"x\"]}"));
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].dump(), R"({"a":1})");
   EXPECT_EQ(rows[1].dump(), R"({"a":["x"]})");
 }
 
 TEST(Rows, NamesTheLineThatIsNoObject) {
-  const TestFolder folder;
-  const std::string path = folder.file("a.jsonl", "{\"a\": 1}\n\n[2]\n");
+  const ScratchFolder folder;
+  const std::string path = file_in(folder, "a.jsonl", "{\"a\": 1}\n\n[2]\n");
   EXPECT_EQ(message_of([&] { read_rows(path); }),
             path + ": line 3: found [2], expected a JSON object");
 }
@@ -64,8 +65,8 @@ TEST(Rows, RefusesWhatIsNotParquet) {
   if (was_built_without_parquet()) {
     GTEST_SKIP() << "built without Parquet";
   }
-  const TestFolder folder;
-  const std::string path = folder.file("a.parquet", "PAR1 but no more of it");
+  const ScratchFolder folder;
+  const std::string path = file_in(folder, "a.parquet", "PAR1 but no more of it");
   const std::string message = message_of([&] { read_rows(path); });
   EXPECT_TRUE(message.starts_with(path + ": found Parquet magic bytes not found")) << message;
   EXPECT_TRUE(message.ends_with("expected a Parquet file")) << message;

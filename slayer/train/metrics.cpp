@@ -1,0 +1,52 @@
+#include "slayer/train/metrics.h"
+
+#include <sstream>
+#include <string>
+
+#include "slayer/core/error.h"
+#include "slayer/core/file.h"
+#include "slayer/core/json.h"
+
+namespace slayer {
+namespace fs = std::filesystem;
+namespace {
+
+/// The lines of steps 1 to `last_step`, as far as they are whole.
+std::string lines_until(const fs::path& path, int64_t last_step) {
+  std::string kept;
+  if (!fs::exists(path)) {
+    return kept;
+  }
+  std::istringstream lines(read_text_file(path));
+  for (std::string line; std::getline(lines, line) && !lines.eof();) {
+    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || json.value("step", last_step + 1) > last_step) {
+      break;
+    }
+    kept += line + "\n";
+  }
+  return kept;
+}
+
+}  // namespace
+
+MetricsFile::MetricsFile(const fs::path& path, int64_t last_step) : path_(path) {
+  write_text_file(path, lines_until(path, last_step));
+  file_.open(path, std::ios::app);
+}
+
+void MetricsFile::append(const StepMetrics& metrics) {
+  const nlohmann::ordered_json line = {{"step", metrics.step},
+                                       {"loss", metrics.loss},
+                                       {"lr", metrics.lr},
+                                       {"grad_norm", metrics.grad_norm},
+                                       {"tokens", metrics.tokens},
+                                       {"tokens_per_second", metrics.tokens_per_second},
+                                       {"elapsed_s", metrics.elapsed_s}};
+  file_ << line.dump() << '\n' << std::flush;
+  if (!file_) {
+    throw Error({.file = path_.string(), .found = "a failed write", .hint = "is the disk full?"});
+  }
+}
+
+}  // namespace slayer
