@@ -281,7 +281,7 @@ void read_token_ids(const JsonObject& object, const Family& family, ModelConfig&
   config.bos_token_id = id_or_default("bos_token_id", family.default_bos_token_id);
   if (object.has("eos_token_id") && object.json().at("eos_token_id").is_array()) {
     for (const Json& id : object.array("eos_token_id")) {
-      if (!id.is_number_unsigned() || id.get<uint64_t>() > uint64_t{kMaxVocab}) {
+      if (!id.is_number_integer() || id < 0 || id > kMaxVocab) {
         object.fail("eos_token_id", printable(id.dump()), "token ids");
       }
       config.eos_token_ids.push_back(id.get<int64_t>());

@@ -117,7 +117,7 @@ class FolderStore final : public TensorStore {
     for (const std::string& name : shards.names) {
       append_shard(name, located);
     }
-    std::ranges::sort(located, {}, [](const Located& tensor) { return tensor.info.name; });
+    std::ranges::stable_sort(located, {}, [](const Located& tensor) { return tensor.info.name; });
     require_unique(located);
     require_agreement(located, shards);
     for (Located& tensor : located) {
