@@ -68,7 +68,6 @@ class PreTokenizer final {
 
   /// Pieces are to be read as bytes in GPT-2's alphabet.
   bool is_byte_level() const { return is_byte_level_; }
-  bool has_steps() const { return !steps_.empty(); }
 
  private:
   void add(const JsonObject& json);

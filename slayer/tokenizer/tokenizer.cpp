@@ -4,14 +4,14 @@
 #include <atomic>
 #include <fmt/format.h>
 #include <mutex>
-#include <set>
 #include <thread>
 
 #include "slayer/core/error.h"
 #include "slayer/core/json.h"
-#include "slayer/tokenizer/byte_level.h"
-#include "slayer/tokenizer/piece_cache.h"
+#include "slayer/tokenizer/sentencepiece.h"
+#include "slayer/tokenizer/tokenizer_json.h"
 #include "slayer/tokenizer/tokenizer_parts.h"
+#include "slayer/tokenizer/tokenizer_state.h"
 #include "slayer/tokenizer/utf8.h"
 
 namespace slayer {
@@ -19,70 +19,34 @@ namespace {
 
 constexpr size_t kTextLimit = size_t{1} << 31;  // Positions in a piece are 32 bits wide.
 
-/// Memory that one thread encodes with.
-struct Scratch {
-  Bpe::Workspace workspace;
-  PieceCache cache;
-};
+/// The side file as JSON, {} where there is none.
+Json side_file(const std::map<std::string, std::string>& files,
+               const std::string& name,
+               const std::string& path) {
+  const auto file = files.find(name);
+  return file == files.end() ? Json::object() : parse_json(file->second, path);
+}
 
-/// Scratches not in use: a thread takes one for each call, warm with the words seen before.
-class ScratchPool final {
- public:
-  std::unique_ptr<Scratch> take() {
-    const std::lock_guard lock(mutex_);
-    if (free_.empty()) {
-      return std::make_unique<Scratch>();
-    }
-    auto scratch = std::move(free_.back());
-    free_.pop_back();
-    return scratch;
+TokenizerParts parts_of(const std::map<std::string, std::string>& files,
+                        const std::string& source) {
+  if (const auto json = files.find("tokenizer.json"); json != files.end()) {
+    const std::string path = source + "/tokenizer.json";
+    return tokenizer_parts(parse_tokenizer_json(json->second, path), path);
   }
-  void give_back(std::unique_ptr<Scratch> scratch) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(scratch));
+  if (const auto model = files.find("tokenizer.model"); model != files.end()) {
+    const std::string path = source + "/tokenizer.model";
+    const std::string config_path = source + "/tokenizer_config.json";
+    const Json config = side_file(files, "tokenizer_config.json", config_path);
+    return tokenizer_parts(
+        tokenizer_json_from_sentencepiece(model->second, path, config, config_path), path);
   }
+  throw Error({.file = source,
+               .item = "tokenizer",
+               .found = "neither tokenizer.json nor tokenizer.model",
+               .expected = "one of them"});
+}
 
- private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Scratch>> free_;
-};
-
-/// Turns pieces into ids, by the cache where it holds them.
-class PieceEncoder final : public PieceSink {
- public:
-  PieceEncoder(const Bpe& bpe, Scratch& scratch, std::vector<TokenId>& ids, bool cuts)
-      : bpe_(bpe), scratch_(scratch), ids_(ids), cuts_(cuts) {}
-
-  void take(std::string_view piece) override {
-    if (!cuts_) {
-      encode(piece);
-      return;
-    }
-    for (size_t begin = 0; begin < piece.size();) {
-      const size_t end = bpe_.next_cut(piece, begin);
-      encode(piece.substr(begin, end - begin));
-      begin = end;
-    }
-  }
-
- private:
-  void encode(std::string_view piece) {
-    PieceCache::Slot& slot = scratch_.cache.slot_for(piece);
-    if (slot.holds(piece)) {
-      ids_.insert(ids_.end(), slot.ids().begin(), slot.ids().end());
-      return;
-    }
-    const size_t before = ids_.size();
-    bpe_.encode(piece, scratch_.workspace, ids_);
-    slot.store(piece, std::span(ids_).subspan(before));
-  }
-
-  const Bpe& bpe_;
-  Scratch& scratch_;
-  std::vector<TokenId>& ids_;
-  bool cuts_;
-};
-
+/// The id of a token that a configuration names, as text or as {"content": text}.
 std::optional<TokenId> named_token(const JsonObject& config,
                                    std::string_view key,
                                    const Vocabulary& vocabulary) {
@@ -95,130 +59,21 @@ std::optional<TokenId> named_token(const JsonObject& config,
 
 }  // namespace
 
-struct Tokenizer::State {
-  State(TokenizerParts all) : parts(std::move(all)) {}
-
-  TokenizerParts parts;
-  AddedTokenMatcher raw_matcher;         ///< Sought in the text as given.
-  AddedTokenMatcher normalized_matcher;  ///< Sought in the normalized text.
-  std::vector<bool> are_special;
-  std::vector<std::string> decoded;  ///< What the decoder is given for each id.
-  bool cuts_pieces = false;
-  std::optional<TokenId> bos_id;
-  std::optional<TokenId> eos_id;
-  mutable ScratchPool scratches;
-
-  void prepare_added_tokens();
-  void encode_plain(std::string_view text,
-                    bool is_text_start,
-                    PieceEncoder& encoder,
-                    std::vector<TokenId>& ids) const;
-  template <class Plain>
-  static void split_at(const AddedTokenMatcher& matcher,
-                       std::string_view text,
-                       std::vector<TokenId>& ids,
-                       const Plain& plain);
-};
-
-void Tokenizer::State::prepare_added_tokens() {
-  const size_t count = parts.vocabulary->id_end();
-  decoded.resize(count);
-  are_special.resize(count);
-  for (size_t index = 0; index < count; ++index) {
-    if (const std::string* token = parts.vocabulary->token_of(static_cast<TokenId>(index))) {
-      decoded[index] = *token;
-    }
-  }
-  std::set<std::string_view> specials;
-  for (const AddedToken& token : parts.added_tokens) {
-    const auto index = static_cast<size_t>(token.id);
-    if (token.is_special) {
-      specials.insert(token.content);
-    }
-    if (!token.is_normalized) {
-      raw_matcher.add(token.content, token);
-      continue;
-    }
-    decoded[index] = parts.normalizer.normalize(token.content);
-    if (!decoded[index].empty()) {
-      normalized_matcher.add(decoded[index], token);
-    }
-  }
-  for (size_t index = 0; index < count; ++index) {
-    are_special[index] = specials.contains(decoded[index]);
-  }
-  if (parts.decoder.is_byte_level()) {
-    for (std::string& token : decoded) {
-      token = from_byte_level(token).value_or(token);
-    }
-  }
-}
-
-/// Appends the ids of added tokens, and calls `plain` with the text between and its place.
-template <class Plain>
-void Tokenizer::State::split_at(const AddedTokenMatcher& matcher,
-                                std::string_view text,
-                                std::vector<TokenId>& ids,
-                                const Plain& plain) {
-  size_t done = 0;
-  size_t search = 0;
-  while (!matcher.is_empty()) {
-    const auto found = matcher.next(text, search, done);
-    if (!found) {
-      break;
-    }
-    if (found->span.begin > done) {
-      plain(text.substr(done, found->span.begin - done), done);
-    }
-    ids.push_back(found->id);
-    done = found->span.end;
-    search = found->match_end;
-  }
-  if (done < text.size()) {
-    plain(text.substr(done), done);
-  }
-}
-
-void Tokenizer::State::encode_plain(std::string_view text,
-                                    bool is_text_start,
-                                    PieceEncoder& encoder,
-                                    std::vector<TokenId>& ids) const {
-  const std::string normalized =
-      parts.normalizer.is_identity() ? std::string() : parts.normalizer.normalize(text);
-  const std::string_view subject = parts.normalizer.is_identity() ? text : normalized;
-  split_at(normalized_matcher, subject, ids, [&](std::string_view between, size_t begin) {
-    parts.pre_tokenizer.split(between, is_text_start && begin == 0, encoder);
-  });
-}
-
 Tokenizer::Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
 
 Tokenizer Tokenizer::from_side_files(const std::map<std::string, std::string>& files,
                                      const std::string& source) {
-  const auto json = files.find("tokenizer.json");
-  if (json == files.end()) {
-    throw Error({.file = source,
-                 .item = "tokenizer.json",
-                 .found = "no such file",
-                 .expected = "a tokenizer"});
-  }
-  const auto state =
-      std::make_shared<State>(parts_from_tokenizer_json(json->second, source + "/tokenizer.json"));
-  state->prepare_added_tokens();
-  state->cuts_pieces = !state->parts.pre_tokenizer.has_steps() && state->parts.bpe.can_cut();
-  for (const char* const name : {"special_tokens_map.json", "tokenizer_config.json"}) {
-    const auto file = files.find(name);
-    if (file == files.end()) {
-      continue;
-    }
+  const auto state = std::make_shared<State>(parts_of(files, source));
+  const Vocabulary& vocabulary = *state->parts.vocabulary;
+  for (const std::string name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     const std::string path = fmt::format("{}/{}", source, name);
-    const Json content = parse_json(file->second, path);
+    const Json content = side_file(files, name, path);
     const JsonObject config(content, path);
-    if (const auto bos = named_token(config, "bos_token", *state->parts.vocabulary)) {
-      state->bos_id = bos;
+    if (!state->bos_id) {
+      state->bos_id = named_token(config, "bos_token", vocabulary);
     }
-    if (const auto eos = named_token(config, "eos_token", *state->parts.vocabulary)) {
-      state->eos_id = eos;
+    if (!state->eos_id) {
+      state->eos_id = named_token(config, "eos_token", vocabulary);
     }
   }
   return Tokenizer(state);
@@ -238,15 +93,7 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_t
   if (add_special_tokens) {
     ids.insert(ids.end(), frame.prefix.begin(), frame.prefix.end());
   }
-  auto scratch = state_->scratches.take();
-  PieceEncoder encoder(state_->parts.bpe, *scratch, ids, state_->cuts_pieces);
-  State::split_at(state_->raw_matcher,
-                  is_valid ? text : replaced,
-                  ids,
-                  [&](std::string_view between, size_t begin) {
-                    state_->encode_plain(between, begin == 0, encoder, ids);
-                  });
-  state_->scratches.give_back(std::move(scratch));
+  state_->append_ids(is_valid ? text : replaced, ids);
   if (add_special_tokens) {
     ids.insert(ids.end(), frame.suffix.begin(), frame.suffix.end());
   }
@@ -327,52 +174,5 @@ std::optional<TokenId> Tokenizer::bos_id() const { return state_->bos_id; }
 std::optional<TokenId> Tokenizer::eos_id() const { return state_->eos_id; }
 
 std::vector<TokenId> Tokenizer::prefix_ids() const { return state_->parts.frame.prefix; }
-
-// --- StreamDecoder ---------------------------------------------------------------------------
-
-StreamDecoder::StreamDecoder(Tokenizer tokenizer, bool skip_special_tokens)
-    : tokenizer_(std::move(tokenizer)), skip_special_tokens_(skip_special_tokens) {}
-
-std::string StreamDecoder::push(TokenId id) {
-  const auto& state = *tokenizer_.state_;
-  if (state.parts.vocabulary->token_of(id) == nullptr ||
-      (skip_special_tokens_ && tokenizer_.is_special(id))) {
-    return {};
-  }
-  if (state.parts.decoder.is_byte_level()) {
-    bytes_ += state.decoded[static_cast<size_t>(id)];
-    const size_t kept = incomplete_utf8_suffix(bytes_);
-    std::string shown =
-        replace_invalid_utf8(std::string_view(bytes_).substr(0, bytes_.size() - kept));
-    bytes_.erase(0, bytes_.size() - kept);
-    return shown;
-  }
-  window_.push_back(id);
-  // The bytes of a character come as tokens of their own, and a run of them is decoded as a whole.
-  const bool is_byte = is_fallback_byte(state.decoded[static_cast<size_t>(id)]);
-  return is_byte ? std::string() : show_pending();
-}
-
-std::string StreamDecoder::finish() {
-  std::string rest = show_pending() + replace_invalid_utf8(bytes_);
-  bytes_.clear();
-  window_.clear();
-  shown_ = 0;
-  return rest;
-}
-
-/// What the window's tokens add to those shown. Tokens are kept until what follows them makes text
-/// of its own, since the first of a text may be decoded otherwise than the same one later.
-std::string StreamDecoder::show_pending() {
-  const auto shown_end = window_.begin() + static_cast<std::ptrdiff_t>(shown_);
-  const std::string before = tokenizer_.decode({window_.begin(), shown_end}, skip_special_tokens_);
-  const std::string all = tokenizer_.decode(window_, skip_special_tokens_);
-  std::string added = all.substr(std::min(before.size(), all.size()));
-  if (!added.empty()) {
-    window_.erase(window_.begin(), shown_end);
-  }
-  shown_ = window_.size();
-  return added;
-}
 
 }  // namespace slayer

@@ -4,7 +4,6 @@
 
 #include "slayer/core/error.h"
 #include "slayer/core/json.h"
-#include "slayer/tokenizer/tokenizer_json.h"
 
 namespace slayer {
 namespace {
@@ -30,8 +29,8 @@ void refuse_unsupported_model(const JsonObject& model) {
   }
 }
 
-void add_model_tokens(TokenizerJson& json, const std::string& file, Vocabulary& vocabulary) {
-  for (auto& [token, id] : json.vocab) {
+void add_model_tokens(const TokenizerJson& json, const std::string& file, Vocabulary& vocabulary) {
+  for (const auto& [token, id] : json.vocab) {
     const std::string* rival = vocabulary.token_of(id);
     if (!vocabulary.add(token, id)) {
       throw Error({.file = file,
@@ -103,8 +102,7 @@ BpeOptions bpe_options(const JsonObject& model, const Vocabulary& vocabulary, bo
 
 }  // namespace
 
-TokenizerParts parts_from_tokenizer_json(std::string_view text, const std::string& file) {
-  TokenizerJson json = parse_tokenizer_json(text, file);
+TokenizerParts tokenizer_parts(const TokenizerJson& json, const std::string& file) {
   const JsonObject root(json.rest, file);
   const JsonObject model = root.object("model");
   refuse_unsupported_model(model);

@@ -3,7 +3,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "slayer/tokenizer/added_tokens.h"
@@ -12,6 +11,7 @@
 #include "slayer/tokenizer/normalizer.h"
 #include "slayer/tokenizer/post_processor.h"
 #include "slayer/tokenizer/pre_tokenizer.h"
+#include "slayer/tokenizer/tokenizer_json.h"
 #include "slayer/tokenizer/vocabulary.h"
 
 namespace slayer {
@@ -27,8 +27,8 @@ struct TokenizerParts {
   Decoder decoder;
 };
 
-/// From the text of a tokenizer.json; `file` names it in errors.
+/// From a tokenizer.json, or what another file says in its terms; `file` names it in errors.
 /// @throws Error naming the key that is missing, wrong, or asks for what we cannot do.
-TokenizerParts parts_from_tokenizer_json(std::string_view text, const std::string& file);
+TokenizerParts tokenizer_parts(const TokenizerJson& json, const std::string& file);
 
 }  // namespace slayer
