@@ -32,6 +32,7 @@ constexpr int kExitInterrupted = 130;
 constexpr std::array kCommands{
     add_inspect,
     add_import,
+    add_export,
     add_plan,
     add_apply,
     add_train,

@@ -140,7 +140,7 @@ class ConfigReader final {
   }
 
   Json read_rope_scaling(int64_t head_dim) const {
-    const GgufTensor* const factors = file_.find("rope_freqs.weight");
+    const GgufTensor* const factors = file_.find(kRopeFactorsName);
     const std::string type = file_.string_or(key("rope.scaling.type"), "none");
     if (factors != nullptr) {
       return read_llama3_scaling(*factors, head_dim);

@@ -9,6 +9,9 @@
 
 namespace slayer {
 
+/// Factors on the rotary frequencies; in config.json they are rope_scaling.
+inline constexpr std::string_view kRopeFactorsName = "rope_freqs.weight";
+
 /// Which tensor of which layer (-1 outside the layers).
 struct TensorPlace {
   TensorRole role;

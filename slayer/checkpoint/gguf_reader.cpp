@@ -315,7 +315,7 @@ void refuse_overlaps(const Cursor& cursor, const std::vector<GgufTensor>& tensor
   for (const GgufTensor& tensor : tensors) {
     ordered.push_back(&tensor);
   }
-  std::ranges::sort(ordered, {}, &GgufTensor::offset);
+  std::ranges::stable_sort(ordered, {}, &GgufTensor::offset);
   for (size_t index = 1; index < ordered.size(); ++index) {
     const GgufTensor& before = *ordered[index - 1];
     if (before.offset + before.size > ordered[index]->offset) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cassert>
 #include <fmt/format.h>
 
 #include "slayer/checkpoint/dequantize.h"
@@ -11,9 +10,6 @@
 
 namespace slayer {
 namespace {
-
-/// Made into rope_scaling of the config.
-constexpr std::string_view kRopeFactors = "rope_freqs.weight";
 
 /// The dtype in which Hugging Face's names show a GGUF tensor.
 Dtype dtype_of(GgmlType type) {
@@ -37,7 +33,7 @@ class GgufStore final : public TensorStore {
         config_(parse_model_config(config_from_gguf(file_), path.string())) {
     const std::string architecture = file_.string("general.architecture");
     for (const GgufTensor& tensor : file_.tensors()) {
-      if (tensor.name == kRopeFactors) {
+      if (tensor.name == kRopeFactorsName) {
         continue;
       }
       // A stranger keeps its name, for Checkpoint::problems to list.
