@@ -1,0 +1,109 @@
+#include "slayer/report/run_report.h"
+
+#include <fmt/format.h>
+#include <vector>
+
+#include "slayer/core/error.h"
+#include "slayer/core/progress.h"
+
+namespace slayer {
+namespace {
+
+std::string count_text(const JsonObject& object, std::string_view key) {
+  return format_count(object.number(key));
+}
+
+std::string sizes(const JsonObject& summary) {
+  const JsonObject base = summary.object("models").object("base");
+  const JsonObject changed = summary.object("models").object("new");
+  return fmt::format(
+      "{} layers, {} parameters -> {} layers, {}; {} layers trained, {} ({:.1f} %)\n",
+      base.number("layers"),
+      count_text(base, "parameters"),
+      changed.number("layers"),
+      count_text(changed, "parameters"),
+      changed.number("trained_layers"),
+      count_text(changed, "trained_parameters"),
+      100.0 * changed.number("trained_parameters") / changed.number("parameters"));
+}
+
+std::string surgery_check(const JsonObject& summary) {
+  const JsonObject verify = summary.object("verify");
+  if (verify.boolean("must_be_identical")) {
+    return fmt::format("before training: logits {} to the base's on {} tokens\n",
+                       verify.boolean("is_identical") ? "bit-identical" : "NOT identical",
+                       verify.number("tokens"));
+  }
+  return fmt::format("before training: surgery cost {:+.3f} nats per token on {} tokens\n",
+                     verify.number("new_loss") - verify.number("base_loss"),
+                     verify.number("tokens"));
+}
+
+std::string perplexity_text(const JsonObject& result) {
+  std::string text = fmt::format("{:.2f}", result.number("perplexity"));
+  if (result.has("low")) {
+    text += fmt::format(" ({:.2f} to {:.2f})", result.number("low"), result.number("high"));
+  }
+  return text;
+}
+
+std::string change_text(const JsonObject& result) {
+  std::string text = fmt::format("{:+.1f} %", 100.0 * result.number("change"));
+  if (result.has("change_low")) {
+    text += fmt::format(" ({:+.1f} to {:+.1f})",
+                        100.0 * result.number("change_low"),
+                        100.0 * result.number("change_high"));
+  }
+  return text;
+}
+
+std::string perplexities(const JsonObject& summary, TableStyle style) {
+  std::vector<std::vector<std::string>> rows{
+      {"held-out text", "documents", "tokens", "base", "new", "change"}};
+  for (const char* kind : {"domain", "general"}) {
+    const JsonObject result = summary.object("text").object(kind);
+    rows.push_back({kind,
+                    fmt::format("{}", result.number("documents")),
+                    fmt::format("{}", result.number("tokens")),
+                    perplexity_text(result.object("base")),
+                    perplexity_text(result.object("new")),
+                    change_text(result)});
+  }
+  return format_table(rows, style) +
+         "\nPerplexity with 95 % bootstrap intervals over documents; the change is paired.\n";
+}
+
+std::string times(const JsonObject& summary) {
+  const JsonObject time = summary.object("time");
+  std::string text = fmt::format("{} ({:.0f} CPU-seconds):",
+                                 format_duration(time.number("seconds")),
+                                 time.number("cpu_seconds"));
+  const char* separator = " ";
+  for (const auto& [stage, took] : time.object("stages").json().items()) {
+    text += separator + stage + " " + format_duration(took.value("seconds", 0.0));
+    separator = ", ";
+  }
+  return text + "\n";
+}
+
+std::string samples(const JsonObject& summary) {
+  std::string text;
+  for (const Json& element : summary.array("samples")) {
+    const JsonObject sample(element, summary.file(), "samples");
+    text += fmt::format("\nAsked to go on with: {}\n  base: {}\n  new:  {}\n",
+                        sample.string("prompt"),
+                        printable(sample.string("base"), 600),
+                        printable(sample.string("new"), 600));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string report_run(const Json& summary, const std::string& file, TableStyle style) {
+  const JsonObject object(summary, file);
+  return sizes(object) + surgery_check(object) + "\n" + perplexities(object, style) + "\n" +
+         times(object) + samples(object);
+}
+
+}  // namespace slayer
