@@ -36,6 +36,7 @@ constexpr std::array kCommands{
     add_plan,
     add_apply,
     add_train,
+    add_run,
 };
 
 /// Turns the first Ctrl-C or SIGTERM into a stop request and lets the second one kill. A thread
