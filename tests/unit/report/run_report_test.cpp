@@ -1,0 +1,89 @@
+#include "slayer/report/run_report.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/error_message.h"
+
+namespace slayer {
+namespace {
+
+Json summary() {
+  const Json text = {{"documents", 58},
+                     {"tokens", 23412},
+                     {"base", {{"perplexity", 14.5}, {"low", 13.25}, {"high", 15.75}}},
+                     {"new", {{"perplexity", 11.6}, {"low", 10.5}, {"high", 12.75}}},
+                     {"change", -0.2},
+                     {"change_low", -0.21},
+                     {"change_high", -0.19}};
+  return {{"format", 1},
+          {"models",
+           {{"base", {{"layers", 30}, {"parameters", 134515008}}},
+            {"new",
+             {{"layers", 37},
+              {"parameters", 159302016},
+              {"trained_layers", 8},
+              {"trained_parameters", 28325376}}}}},
+          {"verify",
+           {{"must_be_identical", true},
+            {"is_identical", true},
+            {"tokens", 1934},
+            {"base_loss", 3.05},
+            {"new_loss", 3.05}}},
+          {"text", {{"domain", text}, {"general", text}}},
+          {"samples", {{{"prompt", "Once"}, {"base", "a\nb"}, {"new", "c"}}}},
+          {"time",
+           {{"seconds", 61.0},
+            {"cpu_seconds", 118.0},
+            {"stages", {{"plan", {{"seconds", 1.0}}}, {"train", {{"seconds", 60.0}}}}}}}};
+}
+
+TEST(RunReport, ShowsSizesCheckPerplexitiesTimeAndSamples) {
+  EXPECT_EQ(report_run(summary(), "summary.json", TableStyle::kTerminal),
+            "30 layers, 134.5 M parameters -> 37 layers, 159.3 M; 8 layers trained, 28.3 M "
+            "(17.8 %)\n"
+            "before training: logits bit-identical to the base's on 1934 tokens\n"
+            "\n"
+            "held-out text  documents  tokens                    base                     new"
+            "                   change\n"
+            "domain                58   23412  14.50 (13.25 to 15.75)  11.60 (10.50 to 12.75)"
+            "  -20.0 % (-21.0 to -19.0)\n"
+            "general               58   23412  14.50 (13.25 to 15.75)  11.60 (10.50 to 12.75)"
+            "  -20.0 % (-21.0 to -19.0)\n"
+            "\n"
+            "Perplexity with 95 % bootstrap intervals over documents; the change is paired.\n"
+            "\n"
+            "1 min 1 s (118 CPU-seconds): plan 1.0 s, train 1 min 0 s\n"
+            "\n"
+            "Asked to go on with: Once\n"
+            "  base: a\\nb\n"
+            "  new:  c\n");
+}
+
+TEST(RunReport, SaysWhatAPruneCost) {
+  Json pruned = summary();
+  pruned["verify"] = {{"must_be_identical", false},
+                      {"is_identical", false},
+                      {"tokens", 100},
+                      {"base_loss", 1.5},
+                      {"new_loss", 5.125}};
+  EXPECT_NE(report_run(pruned, "summary.json", TableStyle::kTerminal)
+                .find("before training: surgery cost +3.625 nats per token on 100 tokens\n"),
+            std::string::npos);
+}
+
+TEST(RunReport, NamesWhatIsMissing) {
+  Json broken = summary();
+  broken["text"]["domain"].erase("change");
+  EXPECT_EQ(message_of([&] { report_run(broken, "summary.json", TableStyle::kTerminal); }),
+            "summary.json: text.domain.change: found nothing, expected a number");
+}
+
+TEST(Table, AlignsColumnsForATerminalAndForMarkdown) {
+  const std::vector<std::vector<std::string>> rows{{"name", "value"}, {"a", "1"}};
+  EXPECT_EQ(format_table(rows, TableStyle::kTerminal), "name  value\na         1\n");
+  EXPECT_EQ(format_table(rows, TableStyle::kMarkdown),
+            "| name | value |\n| ---- | ----: |\n| a    |     1 |\n");
+}
+
+}  // namespace
+}  // namespace slayer
