@@ -1,6 +1,7 @@
 #include "slayer/report/run_report.h"
 
 #include <fmt/format.h>
+#include <sstream>
 #include <vector>
 
 #include "slayer/core/error.h"
@@ -8,6 +9,8 @@
 
 namespace slayer {
 namespace {
+
+constexpr size_t kSampleLength = 600;  // Characters shown.
 
 std::string count_text(const JsonObject& object, std::string_view key) {
   return format_count(object.number(key));
@@ -86,14 +89,24 @@ std::string times(const JsonObject& summary) {
   return text + "\n";
 }
 
+/// The text with each run of white space as one space.
+std::string one_line(const std::string& text) {
+  std::istringstream words(text);
+  std::string line;
+  for (std::string word; words >> word;) {
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return printable(line, kSampleLength);
+}
+
 std::string samples(const JsonObject& summary) {
   std::string text;
   for (const Json& element : summary.array("samples")) {
     const JsonObject sample(element, summary.file(), "samples");
     text += fmt::format("\nAsked to go on with: {}\n  base: {}\n  new:  {}\n",
                         sample.string("prompt"),
-                        printable(sample.string("base"), 600),
-                        printable(sample.string("new"), 600));
+                        one_line(sample.string("base")),
+                        one_line(sample.string("new")));
   }
   return text;
 }

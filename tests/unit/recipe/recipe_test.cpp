@@ -67,9 +67,9 @@ TEST_F(RecipeFile, TakesPathsFromItsOwnFolder) {
 
 TEST_F(RecipeFile, RefusesUnknownKeysAndNamesTheNearest) {
   EXPECT_EQ(message(with("steps = 7", "stesp = 7")),
-            "recipes/r.toml: train.stesp: found an unknown key (did you mean steps?)");
+            "recipes/r.toml: train.stesp: found an unknown key, expected perhaps \"steps\"");
   EXPECT_EQ(message(with("base = \"base\"", "base = \"base\"\nplans = 1")),
-            "recipes/r.toml: plans: found an unknown key (did you mean plan?)");
+            "recipes/r.toml: plans: found an unknown key, expected perhaps \"plan\"");
 }
 
 TEST_F(RecipeFile, RefusesValuesThatCannotBe) {
