@@ -44,7 +44,7 @@ TEST(RunReport, ShowsSizesCheckPerplexitiesTimeAndSamples) {
             "before training: logits bit-identical to the base's on 1934 tokens\n"
             "\n"
             "held-out text  documents  tokens                    base                     new"
-            "                   change\n"
+            "                    change\n"
             "domain                58   23412  14.50 (13.25 to 15.75)  11.60 (10.50 to 12.75)"
             "  -20.0 % (-21.0 to -19.0)\n"
             "general               58   23412  14.50 (13.25 to 15.75)  11.60 (10.50 to 12.75)"
