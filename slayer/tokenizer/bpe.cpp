@@ -63,9 +63,10 @@ void Bpe::add_merge(const Merges& merges, size_t rank, const std::string& file) 
     return *id;
   };
   const std::string merged = left + right;
-  merges_.add(id_in_vocabulary(left, "left part"),
-              id_in_vocabulary(right, "right part"),
-              {static_cast<uint32_t>(rank), id_in_vocabulary(merged, "result")});
+  const TokenId left_id = id_in_vocabulary(left, "left part");
+  const TokenId right_id = id_in_vocabulary(right, "right part");
+  const TokenId merged_id = id_in_vocabulary(merged, "result");
+  merges_.add(left_id, right_id, {static_cast<uint32_t>(rank), merged_id});
   if (options_.is_byte_level) {
     return;
   }

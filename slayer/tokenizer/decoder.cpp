@@ -92,6 +92,26 @@ Tokens apply(const Decoder::MetaspaceStep& step, Tokens tokens) {
   return tokens;
 }
 
+std::string one_character(const JsonObject& json, std::string_view key) {
+  std::string text = json.string(key);
+  if (text.empty() || char_at(text, 0).size != text.size()) {
+    json.fail(key, text.empty() ? "nothing" : printable(text), "one character");
+  }
+  return text;
+}
+
+Regex pattern_of(const JsonObject& json) {
+  const JsonObject pattern = json.object("pattern");
+  if (pattern.has("Regex")) {
+    return {pattern.string("Regex"), json.file(), "decoder.pattern"};
+  }
+  const std::string text = pattern.string("String");
+  if (text.empty()) {
+    pattern.fail("String", "nothing", "text to replace");
+  }
+  return Regex::literal(text, json.file(), "decoder.pattern");
+}
+
 }  // namespace
 
 Decoder::Decoder(const Json& json, const std::string& file) {
@@ -114,18 +134,13 @@ void Decoder::add(const JsonObject& json) {
   } else if (type == "Fuse") {
     steps_.emplace_back(FuseStep{});
   } else if (type == "Replace") {
-    const JsonObject pattern = json.object("pattern");
-    steps_.emplace_back(
-        ReplaceStep{pattern.has("Regex")
-                        ? Regex(pattern.string("Regex"), json.file(), "decoder.pattern")
-                        : Regex::literal(pattern.string("String"), json.file(), "decoder.pattern"),
-                    json.string("content")});
+    steps_.emplace_back(ReplaceStep{pattern_of(json), json.string("content")});
   } else if (type == "Strip") {
-    steps_.emplace_back(StripStep{json.string("content"),
+    steps_.emplace_back(StripStep{one_character(json, "content"),
                                   json.integer("start", 0, kMostStripped),
                                   json.integer("stop", 0, kMostStripped)});
   } else if (type == "Metaspace") {
-    steps_.emplace_back(MetaspaceStep{json.string("replacement"),
+    steps_.emplace_back(MetaspaceStep{one_character(json, "replacement"),
                                       json.string_or("prepend_scheme", "always") != "never" &&
                                           json.boolean_or("add_prefix_space", true)});
   } else {

@@ -15,9 +15,6 @@ namespace {
 struct FreeCode {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
 };
-struct FreeMatchContext {
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-};
 
 /// Oniguruma's classes in PCRE2's terms: `\s` is Unicode's White_Space there, and `\w` has marks.
 /// What the two libraries understand differently and no tokenizer known uses is refused.
@@ -69,14 +66,10 @@ std::string translate(std::string_view pattern, const std::string& file, const s
   return translated;
 }
 
-/// Far above what a real pattern needs on real text, far below a hang.
-constexpr uint32_t kMatchLimit = 100'000'000;
-
 }  // namespace
 
 struct Regex::Compiled {
   std::unique_ptr<pcre2_code, FreeCode> code;
-  std::unique_ptr<pcre2_match_context, FreeMatchContext> context;
   std::string pattern;
   std::string file;
   std::string item;
@@ -104,8 +97,6 @@ Regex::Regex(std::string_view pattern, const std::string& file, const std::strin
                  .hint = std::bit_cast<const char*>(message.data())});
   }
   pcre2_jit_compile(compiled->code.get(), PCRE2_JIT_COMPLETE);  // Without a JIT, slower, not wrong.
-  compiled->context.reset(pcre2_match_context_create(nullptr));
-  pcre2_set_match_limit(compiled->context.get(), kMatchLimit);
   compiled->pattern = pattern;
   compiled->file = file;
   compiled->item = item;
@@ -142,7 +133,7 @@ std::optional<TextSpan> Regex::Matches::next() {
                          position_,
                          options,
                          match_data,
-                         regex_.compiled_->context.get());
+                         nullptr);
     };
     int result = match_with(PCRE2_NO_UTF_CHECK);
     if (result == PCRE2_ERROR_JIT_STACKLIMIT) {
