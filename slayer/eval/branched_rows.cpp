@@ -28,7 +28,9 @@ at::Tensor row_mask(const BranchedRow& row, int64_t columns, int64_t prefix) {
     const int64_t begin = row.branch_begin[branch];
     const int64_t end =
         branch + 1 < row.branch_begin.size() ? row.branch_begin[branch + 1] : row.size();
-    mask.slice(/*dim=*/0, begin, end).slice(/*dim=*/1, prefix + row.shared, prefix + begin).fill_(false);
+    mask.slice(/*dim=*/0, begin, end)
+        .slice(/*dim=*/1, prefix + row.shared, prefix + begin)
+        .fill_(false);
   }
   return mask;
 }
@@ -71,11 +73,10 @@ int64_t common_prefix(std::span<const BranchedRow> rows) {
   for (const BranchedRow& row : rows) {
     const int64_t first_scored = std::ranges::min(row.scored, {}, &ScoredPosition::column).column;
     const int64_t limit = std::min({prefix, row.shared, first_scored});
-    prefix = std::mismatch(row.input_ids.begin(),
-                           row.input_ids.begin() + limit,
-                           first.input_ids.begin())
-                 .first -
-             row.input_ids.begin();
+    prefix =
+        std::mismatch(row.input_ids.begin(), row.input_ids.begin() + limit, first.input_ids.begin())
+            .first -
+        row.input_ids.begin();
   }
   return prefix;
 }
@@ -96,7 +97,8 @@ BranchedBatch pad_rows(std::span<const BranchedRow> rows, int64_t prefix) {
   const int64_t count = std::ssize(rows);
   const int64_t columns = std::ranges::max(rows, {}, &BranchedRow::size).size();
   const at::Tensor input_ids = at::full({count, columns}, kPadding, at::kLong);
-  const at::Tensor position_ids = at::arange(prefix, prefix + columns, at::kLong).repeat({count, 1});
+  const at::Tensor position_ids =
+      at::arange(prefix, prefix + columns, at::kLong).repeat({count, 1});
   std::vector<at::Tensor> masks;
   const bool is_causal = std::ranges::all_of(rows, &BranchedRow::is_causal);
   for (int64_t i = 0; i < count; ++i) {

@@ -117,8 +117,7 @@ std::vector<std::vector<SequenceScore>> score_batch(const CausalLM& model,
   const int64_t columns = batch.input_ids.size(1);
   std::optional<KvCache> cache = prefix.expanded(rows.size(), columns);
   const at::Tensor hidden =
-      forward_hidden(
-          model, batch.input_ids.to(device), batch.layout, cache ? &*cache : nullptr)
+      forward_hidden(model, batch.input_ids.to(device), batch.layout, cache ? &*cache : nullptr)
           .flatten(0, 1);
 
   std::vector<std::vector<SequenceScore>> scores;

@@ -21,7 +21,8 @@ std::vector<TrainableParameter> make_trainable(CausalLM& model,
     tensor = tensor.clone();
     const at::Tensor master = tensor.scalar_type() == at::kFloat ? tensor : tensor.to(at::kFloat);
     tensor.requires_grad_();
-    parameters.push_back({.name = expected.name, .model = tensor, .master = master, .gradient = {}});
+    parameters.push_back(
+        {.name = expected.name, .model = tensor, .master = master, .gradient = {}});
   }
   return parameters;
 }

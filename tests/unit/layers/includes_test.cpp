@@ -52,10 +52,10 @@ std::vector<std::string> violations(const std::filesystem::path& source,
       continue;
     }
     const bool is_torch = match[3].matched;
-    const bool is_allowed = is_torch ? !kTorchFree.contains(module)
-                                     : match[1] == "slayer" &&
-                                           (match[2] == module ||
-                                            kMayUse.at(module).contains(match[2].str()));
+    const bool is_allowed =
+        is_torch ? !kTorchFree.contains(module)
+                 : match[1] == "slayer" &&
+                       (match[2] == module || kMayUse.at(module).contains(match[2].str()));
     if (!is_allowed || line.find("<torch/torch.h>") != std::string::npos) {
       found.push_back(source.string() + ": " + line);
     }
