@@ -1,0 +1,45 @@
+#pragma once
+
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "slayer/core/json.h"
+#include "slayer/core/progress.h"
+#include "slayer/eval/item.h"
+#include "slayer/eval/scoring.h"
+#include "slayer/eval/task.h"
+#include "slayer/model/causal_lm.h"
+#include "slayer/tokenizer/tokenizer.h"
+
+namespace slayer {
+
+struct EvaluationOptions {
+  std::filesystem::path data_dir;
+  std::filesystem::path samples_folder;  ///< Where samples_<task>.jsonl are written.
+  std::string model_hash;
+  std::string dtype;  ///< The model's, for the record.
+  ItemOptions items;
+  ScoringOptions scoring;
+  std::vector<int64_t> stop_tokens;  ///< What ends a generated text besides the task's stops.
+  ProgressStyle progress = ProgressStyle::kSilent;
+  std::stop_token stop;
+};
+
+/// What one task gave.
+struct TaskResult {
+  Json metrics;               ///< As aggregate_samples gives them.
+  Json config;                ///< Version, shots, seed, limit, ...: what makes numbers comparable.
+  std::vector<Json> samples;  ///< In the order of the items.
+};
+
+/// Runs one task: reads its data, scores its items (going on from those that a former run of the
+/// same command had done), and writes samples_<task>.jsonl.
+/// @throws Error for data that are missing or wrong; Interrupted when asked to stop.
+TaskResult evaluate_task(const CausalLM& model,
+                         const Tokenizer& tokenizer,
+                         const Task& task,
+                         const EvaluationOptions& options);
+
+}  // namespace slayer

@@ -1,0 +1,217 @@
+#include "slayer/eval/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <numbers>
+
+#include "slayer/core/error.h"
+#include "slayer/eval/statistics.h"
+
+namespace slayer {
+namespace {
+
+constexpr std::string_view kInvalidAnswer = "[invalid]";
+
+/// Index of the first largest value.
+int64_t argmax(const std::vector<double>& values) {
+  return std::ranges::max_element(values) - values.begin();
+}
+
+/// The share of probability that falls on right choices.
+double probability_of_right(const std::vector<double>& loglikelihoods,
+                            const std::vector<bool>& right) {
+  const double largest = std::ranges::max(loglikelihoods);
+  double all = 0.0;
+  double of_right = 0.0;
+  for (size_t i = 0; i < right.size(); ++i) {
+    const double probability = std::exp(loglikelihoods[i] - largest);
+    all += probability;
+    of_right += right[i] ? probability : 0.0;
+  }
+  return of_right / all;
+}
+
+double choice_metric(const std::string& metric,
+                     const Item& item,
+                     std::vector<double> loglikelihoods) {
+  if (!item.gold) {
+    return probability_of_right(loglikelihoods, item.right);
+  }
+  if (metric == "acc_norm") {
+    for (size_t i = 0; i < loglikelihoods.size(); ++i) {
+      loglikelihoods[i] /= static_cast<double>(code_points(item.choices[i]));
+    }
+  }
+  return argmax(loglikelihoods) == *item.gold ? 1.0 : 0.0;
+}
+
+/// The answer that a filter takes from a generated text.
+std::string extract(const AnswerFilter& filter, const std::string& generated) {
+  if (!filter.pattern) {
+    return generated;
+  }
+  const auto matches = filter.pattern->find_all(generated);
+  const int64_t count = std::ssize(matches);
+  const int64_t index = filter.match < 0 ? count - 1 : filter.match;
+  if (count == 0 || index >= count) {
+    return std::string(kInvalidAnswer);
+  }
+  const std::vector<std::string>& groups = matches[static_cast<size_t>(index)];
+  const auto taken = std::ranges::find_if(groups.begin() + (groups.size() > 1 ? 1 : 0),
+                                          groups.end(),
+                                          [](const std::string& group) { return !group.empty(); });
+  return taken == groups.end() ? std::string(kInvalidAnswer) : strip(*taken);
+}
+
+std::string comparable(const Task& task, std::string answer) {
+  for (const TextPattern& pattern : task.ignored) {
+    answer = pattern.replace_all(answer, "");
+  }
+  if (task.ignores_case) {
+    static const TextPattern all("(?s).+", "", "lower case");
+    answer = all.replace_all(answer, "\\L$0");
+  }
+  return answer;
+}
+
+/// Values of one key over the samples that have it.
+std::vector<double> values_of(const std::vector<Json>& samples, const std::string& key) {
+  std::vector<double> values;
+  for (const Json& sample : samples) {
+    if (sample.contains(key)) {
+      values.push_back(sample[key].get<double>());
+    }
+  }
+  return values;
+}
+
+double sum_of(const std::vector<Json>& samples, const std::string& key) {
+  double sum = 0.0;
+  for (const double value : values_of(samples, key)) {
+    sum += value;
+  }
+  return sum;
+}
+
+/// Perplexities come from sums over all items, not from a mean of the items' own.
+double perplexity_metric(const std::string& metric, const std::vector<Json>& samples) {
+  const double loglikelihood = sum_of(samples, "loglikelihood");
+  if (metric == "perplexity") {
+    return std::exp(-loglikelihood /
+                    static_cast<double>(values_of(samples, "loglikelihood").size()));
+  }
+  if (metric == "word_perplexity") {
+    return std::exp(-loglikelihood / sum_of(samples, "words"));
+  }
+  const double nats_per_byte = -loglikelihood / sum_of(samples, "bytes");
+  return metric == "byte_perplexity" ? std::exp(nats_per_byte) : nats_per_byte / std::numbers::ln2;
+}
+
+void add_mean(Json& result, const std::string& name, const std::vector<double>& values) {
+  result[name] = mean(values);
+  result[name + "_stderr"] = standard_error(values);
+}
+
+}  // namespace
+
+Json score_sample(const Task& task, const Item& item, const std::vector<SequenceScore>& scores) {
+  Json sample = {{"doc_id", item.doc_id}};
+  std::vector<double> loglikelihoods;
+  double total = 0.0;
+  for (const SequenceScore& score : scores) {
+    loglikelihoods.push_back(score.loglikelihood);
+    total += score.loglikelihood;
+  }
+  if (task.kind == TaskKind::kRolling) {
+    loglikelihoods = {total};
+  }
+  sample["loglikelihoods"] = loglikelihoods;
+  if (task.kind == TaskKind::kRolling) {
+    sample["loglikelihood"] = total;
+    sample["words"] = item.words;
+    sample["bytes"] = item.bytes;
+    return sample;
+  }
+  if (task.kind == TaskKind::kLoglikelihood) {
+    sample["loglikelihood"] = total;
+    sample["acc"] = scores.front().is_greedy ? 1.0 : 0.0;
+    return sample;
+  }
+  if (item.gold) {
+    sample["gold"] = *item.gold;
+  }
+  for (const std::string& metric : task.metrics) {
+    sample[metric] = choice_metric(metric, item, loglikelihoods);
+  }
+  return sample;
+}
+
+Json score_generation(const Task& task, const Item& item, const std::string& generated) {
+  Json sample = {{"doc_id", item.doc_id}, {"generated", generated}};
+  const std::string target = comparable(task, item.target);
+  for (const AnswerFilter& filter : task.filters) {
+    const std::string answer = extract(filter, generated);
+    sample["answer," + filter.name] = answer;
+    sample["exact_match," + filter.name] = comparable(task, answer) == target ? 1.0 : 0.0;
+  }
+  return sample;
+}
+
+Json problem_sample(const Item& item) {
+  return {{"doc_id", item.doc_id}, {"problem", item.problem}};
+}
+
+Json aggregate_samples(const Task& task, const std::vector<Json>& samples) {
+  Json result = Json::object();
+  const auto problems =
+      std::ranges::count_if(samples, [](const Json& sample) { return sample.contains("problem"); });
+  if (problems == std::ssize(samples)) {
+    throw Error({.item = fmt::format("task {}", task.name),
+                 .found = fmt::format("none of {} items scored", samples.size()),
+                 .expected = "at least one",
+                 .hint = samples.empty() ? "" : samples.front()["problem"].get<std::string>()});
+  }
+  for (const std::string& metric : task.metrics) {
+    if (metric == "exact_match") {
+      for (const AnswerFilter& filter : task.filters) {
+        const std::string name = metric + "," + filter.name;
+        add_mean(result, name, values_of(samples, name));
+      }
+    } else if (metric == "acc" || metric == "acc_norm") {
+      add_mean(result, metric, values_of(samples, metric));
+    } else {
+      result[metric] = perplexity_metric(metric, samples);
+    }
+  }
+  result["items"] = std::ssize(samples) - problems;
+  result["problems"] = problems;
+  return result;
+}
+
+Json aggregate_group(const std::vector<Json>& results) {
+  Json group = Json::object();
+  for (const auto& [name, unused] : results.front().items()) {
+    if (!results.front().contains(name + "_stderr")) {
+      continue;
+    }
+    // Source: lm_eval/api/metrics.py, pooled_sample_stderr.
+    double sum = 0.0;
+    double squares = 0.0;
+    double items = 0.0;
+    for (const Json& result : results) {
+      const auto count = result["items"].get<double>();
+      const auto error = result[name + "_stderr"].get<double>();
+      sum += count * result[name].get<double>();
+      squares += (count - 1.0) * error * error * count;
+      items += count;
+    }
+    group[name] = sum / items;
+    const double freedom = items - static_cast<double>(results.size());
+    group[name + "_stderr"] = freedom > 0.0 ? std::sqrt(squares / freedom / items) : 0.0;
+    group["items"] = static_cast<int64_t>(items);
+  }
+  return group;
+}
+
+}  // namespace slayer
