@@ -17,6 +17,7 @@ namespace {
 /// Keys sorted: Json, which keeps their order, is slow with an object of 100 thousand keys.
 using SortedJson = nlohmann::json;
 
+constexpr int kDeepestNesting = 128;
 /// Below every score that a merge gives.
 constexpr float kNoMerge = -1e6F;
 
@@ -61,7 +62,7 @@ class Vocabulary final {
     if (kind != "BPE") {
       fail("model.type", describe(kind), "BPE");
     }
-    is_sentencepiece_ = member(json_["model"], "byte_fallback") == true;
+    is_sentencepiece_ = json_["model"].value("byte_fallback", SortedJson()) == true;
     read_tokens();
     read_added_tokens();
     read_merges();
@@ -114,9 +115,17 @@ class Vocabulary final {
                    .expected = "this file",
                    .hint = "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR) makes it"});
     }
-    SortedJson json = SortedJson::parse(file->second, nullptr, /*allow_exceptions=*/false);
+    const std::string path = source_ + "/" + name;
+    // What follows recurses.
+    const auto check = [&path](int depth, SortedJson::parse_event_t, const SortedJson&) {
+      if (depth > kDeepestNesting) {
+        throw Error({.file = path, .found = "deeply nested JSON", .expected = "fewer levels"});
+      }
+      return true;
+    };
+    SortedJson json = SortedJson::parse(file->second, check, /*allow_exceptions=*/false);
     if (!json.is_object()) {
-      throw Error({.file = source_ + "/" + name,
+      throw Error({.file = path,
                    .found = json.is_discarded() ? "invalid JSON" : "another value",
                    .expected = "a JSON object"});
     }
