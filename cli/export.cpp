@@ -13,7 +13,7 @@ namespace {
 struct ExportOptions {
   std::string checkpoint;
   std::string gguf;
-  GgmlType type = GgmlType::kF32;
+  std::string type;
   bool force = false;
 };
 
@@ -25,12 +25,13 @@ const std::map<std::string, GgmlType> kTypes{
 };
 
 void run_export(const ExportOptions& options, const Context& context) {
+  const GgmlType type = kTypes.at(options.type);
   const Checkpoint checkpoint = Checkpoint::open(options.checkpoint);
   StagedFile file(options.gguf, options.force);
   OutputFile output(file.path());
-  const int64_t bytes = exported_bytes(checkpoint, options.type);
+  const int64_t bytes = exported_bytes(checkpoint, type);
   Progress progress("export", bytes, "bytes", context.progress_style());
-  export_gguf(checkpoint, output, options.type, [&](int64_t written) {
+  export_gguf(checkpoint, output, type, [&](int64_t written) {
     if (context.stop.stop_requested()) {
       throw Interrupted("nothing was written; run the same command again");
     }
@@ -44,7 +45,7 @@ void run_export(const ExportOptions& options, const Context& context) {
     const Json result = {{"gguf", options.gguf},
                          {"architecture", checkpoint.config().architecture},
                          {"layers", checkpoint.config().num_hidden_layers},
-                         {"type", layout_of(options.type).name},
+                         {"type", options.type},
                          {"bytes", size}};
     fmt::print("{}\n", result.dump(2));
   } else {
@@ -53,7 +54,7 @@ void run_export(const ExportOptions& options, const Context& context) {
                checkpoint.config().architecture,
                checkpoint.config().num_hidden_layers,
                format_bytes(static_cast<double>(size)),
-               layout_of(options.type).name);
+               options.type);
   }
 }
 
@@ -68,7 +69,7 @@ void add_export(CLI::App& app, Context& context) {
   command->add_option("--gguf", options->gguf, "The new file")->required()->type_name("FILE");
   command->add_option("--type", options->type, "How matrices are stored")
       ->required()
-      ->transform(CLI::CheckedTransformer(kTypes));
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
   command->add_flag("--force", options->force, "Replace the file if it exists");
   add_output_options(*command, context);
   command->footer("Example: slayer export expanded --gguf expanded.gguf --type q8_0");

@@ -176,7 +176,7 @@ class Cursor final {
     if (count > remaining() / element_size) {
       fail(key,
            fmt::format("an array of {} values", count),
-           fmt::format("at most the {} bytes that are left", remaining()),
+           fmt::format("what fits in the {} bytes that are left", remaining()),
            "truncated or corrupt?");
     }
     values_ += count;
