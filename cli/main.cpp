@@ -35,6 +35,8 @@ constexpr std::array kCommands{
     add_export,
     add_plan,
     add_apply,
+    add_pack,
+    add_unpack,
     add_train,
     add_run,
 };
