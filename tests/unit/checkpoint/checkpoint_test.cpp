@@ -93,6 +93,16 @@ TEST(Checkpoint, HashesEveryValueOfASmallTensor) {
   EXPECT_NE(Checkpoint::open(folder.path()).hash(), before);
 }
 
+TEST(Checkpoint, SaysWhenAFileShrinksWhileOpen) {
+  const ScratchFolder folder;
+  write_tiny_checkpoint(folder.path());
+  const Checkpoint checkpoint = Checkpoint::open(folder.path());
+  const auto file = folder / "model.safetensors";
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1);
+  EXPECT_EQ(message_of([&] { checkpoint.hash(); }),
+            file.string() + ": cannot read: found an end of file that was not there before");
+}
+
 TEST(Checkpoint, OpensEveryFamilysFixture) {
   size_t count = 0;
   for (const auto& entry :
