@@ -15,7 +15,7 @@ at::Tensor causal(int64_t seq, int64_t keys, at::Device device) {
 AttentionMask from_bool(const at::Tensor& attended, at::ScalarType dtype) {
   const at::Tensor bias = at::zeros(attended.sizes(), attended.options().dtype(dtype));
   return {.bias =
-              bias.masked_fill(attended.logical_not(), -std::numeric_limits<float>::infinity())};
+              bias.masked_fill(attended.bitwise_not(), -std::numeric_limits<float>::infinity())};
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ AttentionMasks::AttentionMasks(const BatchLayout& layout,
     const at::Tensor is_near = (distance < *window).unsqueeze(1);
     const at::Tensor attended =
         is_one_sequence ? causal(seq, keys, position_ids.device()) : layout.mask;
-    windowed_[*window] = from_bool(is_near.logical_and(attended), dtype);
+    windowed_[*window] = from_bool(is_near.bitwise_and(attended), dtype);
   }
 }
 
