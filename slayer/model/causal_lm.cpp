@@ -44,6 +44,9 @@ ForwardPass begin_pass(const CausalLM& model,
 }
 
 at::Tensor embed(const CausalLM& model, const at::Tensor& input_ids) {
+  if (model.embed_tokens.is_meta()) {  // at::embedding has no shape-only kernel in C++.
+    return model.embed_tokens.index({input_ids});
+  }
   return at::embedding(model.embed_tokens, input_ids);
 }
 

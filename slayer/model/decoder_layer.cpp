@@ -12,6 +12,26 @@ at::Tensor split_heads(const at::Tensor& x, int64_t head_dim) {
   return x.unflatten(-1, {-1, head_dim}).transpose(1, 2);
 }
 
+/// @param query [batch, heads, seq, head_dim]; `key` and `value` [batch, kv_heads, keys, head_dim].
+/// @return as `query`.
+at::Tensor attend(const at::Tensor& query,
+                  const at::Tensor& key,
+                  const at::Tensor& value,
+                  const AttentionMask& mask) {
+  if (query.is_meta()) {  // Its shape-only form leans on kernels that exist in Python alone.
+    return at::empty_like(query);
+  }
+  return at::scaled_dot_product_attention(
+      query,
+      key,
+      value,
+      mask.bias.defined() ? std::optional(mask.bias) : std::nullopt,
+      /*dropout_p=*/0.0,
+      mask.is_causal,
+      /*scale=*/std::nullopt,
+      /*enable_gqa=*/query.size(1) != key.size(1));
+}
+
 at::Tensor attention(const DecoderLayer& layer,
                      const ModelConfig& config,
                      const at::Tensor& x,
@@ -30,16 +50,7 @@ at::Tensor attention(const DecoderLayer& layer,
   if (cache != nullptr) {
     std::tie(key, value) = cache->store(cache_layer, pass.past, key, value);
   }
-  const AttentionMask& mask = pass.masks.of(layer.sliding_window);
-  const at::Tensor mixed = at::scaled_dot_product_attention(
-      query,
-      key,
-      value,
-      mask.bias.defined() ? std::optional(mask.bias) : std::nullopt,
-      /*dropout_p=*/0.0,
-      mask.is_causal,
-      /*scale=*/std::nullopt,
-      /*enable_gqa=*/config.num_key_value_heads != config.num_attention_heads);
+  const at::Tensor mixed = attend(query, key, value, pass.masks.of(layer.sliding_window));
   return at::linear(mixed.transpose(1, 2).flatten(-2), layer.o_proj, layer.o_bias);
 }
 
