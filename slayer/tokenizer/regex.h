@@ -14,7 +14,9 @@ struct TextSpan {
 };
 
 /// A regular expression as tokenizer.json files mean it (Oniguruma's Ruby syntax), run by PCRE2
-/// with Unicode properties and its JIT compiler. Immutable; serves all threads.
+/// with Unicode properties and its JIT compiler. Immutable; serves all threads. Which letters it
+/// knows depends on PCRE2's version of Unicode (14 in Debian 12); patterns that matter have a
+/// scanner, which does not.
 class Regex final {
  public:
   /// @throws Error naming `file` and `item` where the pattern is invalid, or uses what the two

@@ -1,5 +1,6 @@
 #include "slayer/tokenizer/scanner.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -9,14 +10,21 @@
 namespace slayer {
 namespace {
 
-constexpr std::array<std::pair<KnownPattern, std::string_view>, 3> kRegexes = {{
+constexpr std::array<std::pair<KnownPattern, std::string_view>, 4> kRegexes = {{
     {KnownPattern::kGpt2,
      R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"},
     {KnownPattern::kLlama3,
      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
     {KnownPattern::kQwen2,
      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
+    {KnownPattern::kTekken,
+     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
 }};
+
+using enum CharClasses::Class;
+
+constexpr unsigned kLetters = kUpper | kLower | kCaseless;
+constexpr unsigned kSymbols = kOther | kMark;
 
 /// A place in a text and the class of the character there. At the end: no class.
 class Cursor final {
@@ -28,7 +36,7 @@ class Cursor final {
 
   size_t position() const { return position_; }
   bool at_end() const { return position_ == text_.size(); }
-  bool is(CharClass char_class) const { return !at_end() && class_ == char_class; }
+  bool is(unsigned classes) const { return !at_end() && (class_ & classes) != 0; }
   bool is_char(char c) const { return !at_end() && text_[position_] == c; }
   bool is_line_end() const { return is_char('\n') || is_char('\r'); }
 
@@ -36,13 +44,8 @@ class Cursor final {
     position_ += size_;
     look();
   }
-  void skip(CharClass char_class) {
-    while (is(char_class)) {
-      next();
-    }
-  }
-  void skip_line_ends() {
-    while (is_line_end()) {
+  void skip(unsigned classes) {
+    while (is(classes)) {
       next();
     }
   }
@@ -60,7 +63,7 @@ class Cursor final {
   const CharClasses& classes_;
   size_t position_;
   size_t size_ = 0;
-  CharClass class_ = CharClass::kOther;
+  CharClasses::Class class_ = kOther;
 };
 
 /// The length of 's, 't, 're, 've, 'm, 'll or 'd at `begin`, 0 for none.
@@ -96,7 +99,7 @@ size_t scan_spaces(std::string_view text, size_t begin, bool line_ends_first) {
   Cursor cursor(text, begin);
   size_t last = begin;
   size_t after_line_end = begin;
-  while (cursor.is(CharClass::kSpace)) {
+  while (cursor.is(kSpace)) {
     const bool is_line_end = cursor.is_line_end();
     last = cursor.position();
     cursor.next();
@@ -110,6 +113,19 @@ size_t scan_spaces(std::string_view text, size_t begin, bool line_ends_first) {
   return cursor.at_end() || last == begin ? cursor.position() : last;
 }
 
+/// ` ?[^\s\p{L}\p{N}]+` and then any of `tail`; `begin` where it does not match.
+size_t scan_symbols(std::string_view text, size_t begin, std::string_view tail) {
+  Cursor cursor(text, begin);
+  if (cursor.is_char(' ')) {
+    cursor.next();
+  }
+  if (!cursor.is(kSymbols)) {
+    return begin;
+  }
+  cursor.skip(kSymbols);
+  return std::min(text.find_first_not_of(tail, cursor.position()), text.size());
+}
+
 size_t scan_gpt2(std::string_view text, size_t begin) {
   if (const size_t size = contraction_size(text, begin, /*ignores_case=*/false)) {
     return begin + size;
@@ -118,7 +134,7 @@ size_t scan_gpt2(std::string_view text, size_t begin) {
   if (cursor.is_char(' ')) {
     cursor.next();
   }
-  for (const CharClass run : {CharClass::kLetter, CharClass::kNumber, CharClass::kOther}) {
+  for (const unsigned run : {kLetters, unsigned{kNumber}, kSymbols}) {
     if (cursor.is(run)) {
       cursor.skip(run);
       return cursor.position();
@@ -132,27 +148,64 @@ size_t scan_llama3(std::string_view text, size_t begin, int digits) {
     return begin + size;
   }
   Cursor cursor(text, begin);
-  if (cursor.is(CharClass::kNumber)) {
-    for (int i = 0; i < digits && cursor.is(CharClass::kNumber); ++i) {
+  if (cursor.is(kNumber)) {
+    for (int i = 0; i < digits && cursor.is(kNumber); ++i) {
       cursor.next();
     }
     return cursor.position();
   }
-  if (!cursor.is(CharClass::kLetter) && !cursor.is_line_end()) {
+  if (!cursor.is(kLetters) && !cursor.is_line_end()) {
     cursor.next();
   }
-  if (cursor.is(CharClass::kLetter)) {
-    cursor.skip(CharClass::kLetter);
+  if (cursor.is(kLetters)) {
+    cursor.skip(kLetters);
     return cursor.position();
   }
-  Cursor symbols(text, begin);
-  if (symbols.is_char(' ')) {
-    symbols.next();
+  if (const size_t end = scan_symbols(text, begin, "\r\n"); end > begin) {
+    return end;
   }
-  if (symbols.is(CharClass::kOther)) {
-    symbols.skip(CharClass::kOther);
-    symbols.skip_line_ends();
-    return symbols.position();
+  return scan_spaces(text, begin, /*line_ends_first=*/true);
+}
+
+/// The two alternatives for words: upper-case letters, then lower-case ones, at least one in all.
+/// Letters without case and marks count as either. `begin` where neither matches.
+size_t scan_cased_word(std::string_view text, size_t begin) {
+  Cursor cursor(text, begin);
+  const bool begins_with_mark = cursor.is(kMark);
+  if (!cursor.is(kLetters | kNumber) && !cursor.is_line_end()) {
+    cursor.next();
+  }
+  const size_t word = cursor.position();
+  size_t after_either = begin;  // The end of the last character that could count as lower-case.
+  while (cursor.is(kUpper | kCaseless | kMark)) {
+    const bool is_either = !cursor.is(kUpper);
+    cursor.next();
+    after_either = is_either ? cursor.position() : after_either;
+  }
+  if (cursor.is(kLower)) {
+    cursor.skip(kLower | kCaseless | kMark);
+    return cursor.position();
+  }
+  if (after_either > begin) {
+    return after_either;
+  }
+  if (begins_with_mark) {
+    return word;
+  }
+  return cursor.position() > word ? cursor.position() : begin;
+}
+
+size_t scan_tekken(std::string_view text, size_t begin) {
+  if (const size_t end = scan_cased_word(text, begin); end > begin) {
+    return end;
+  }
+  Cursor cursor(text, begin);
+  if (cursor.is(kNumber)) {
+    cursor.next();
+    return cursor.position();
+  }
+  if (const size_t end = scan_symbols(text, begin, "\r\n/"); end > begin) {
+    return end;
   }
   return scan_spaces(text, begin, /*line_ends_first=*/true);
 }
@@ -178,6 +231,8 @@ size_t scan_piece(KnownPattern pattern, std::string_view text, size_t begin) {
       return scan_gpt2(text, begin);
     case KnownPattern::kLlama3:
       return scan_llama3(text, begin, /*digits=*/3);
+    case KnownPattern::kTekken:
+      return scan_tekken(text, begin);
     case KnownPattern::kQwen2:
       break;
   }

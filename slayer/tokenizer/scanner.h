@@ -13,6 +13,7 @@ enum class KnownPattern : uint8_t {
   kGpt2,    ///< The ByteLevel pre-tokenizer's own: GPT-2, SmolLM2.
   kLlama3,  ///< llama-bpe: numbers in groups of up to three digits.
   kQwen2,   ///< As kLlama3, each digit alone.
+  kTekken,  ///< Mistral's: words end where a lower-case letter is followed by an upper-case one.
 };
 
 /// The regular expression as tokenizer.json files write it: what a scanner must agree with.

@@ -7,23 +7,20 @@
 namespace slayer {
 namespace {
 
+using enum CharClasses::Class;
+
 struct CodePointRange {
   char32_t first;
   char32_t last;
 };
 
-#include "slayer/tokenizer/unicode_ranges.inc"
+struct ClassRange {
+  char32_t first;
+  char32_t last;
+  CharClasses::Class char_class;
+};
 
-constexpr std::array<CodePointRange, 10> kSpaces = {{{0x09, 0x0D},
-                                                     {0x20, 0x20},
-                                                     {0x85, 0x85},
-                                                     {0xA0, 0xA0},
-                                                     {0x1680, 0x1680},
-                                                     {0x2000, 0x200A},
-                                                     {0x2028, 0x2029},
-                                                     {0x202F, 0x202F},
-                                                     {0x205F, 0x205F},
-                                                     {0x3000, 0x3000}}};
+#include "slayer/tokenizer/unicode_ranges.inc"
 
 bool contains(std::span<const CodePointRange> ranges, char32_t code_point) {
   const auto after = std::ranges::upper_bound(ranges, code_point, {}, &CodePointRange::first);
@@ -33,23 +30,18 @@ bool contains(std::span<const CodePointRange> ranges, char32_t code_point) {
 }  // namespace
 
 CharClasses::CharClasses() {
-  table_.fill(CharClass::kOther);
-  const auto mark = [&](std::span<const CodePointRange> ranges, CharClass char_class) {
-    for (const CodePointRange& range : ranges) {
-      for (char32_t c = range.first; c <= range.last && c < kTableSize; ++c) {
-        table_[c] = char_class;
-      }
+  table_.fill(kOther);
+  for (const ClassRange& range : kClasses) {
+    for (char32_t c = range.first; c <= range.last && c < kTableSize; ++c) {
+      table_[c] = range.char_class;
     }
-  };
-  mark(kLetters, CharClass::kLetter);
-  mark(kNumbers, CharClass::kNumber);
-  mark(kSpaces, CharClass::kSpace);
+  }
 }
 
-CharClass CharClasses::search(char32_t code_point) {
-  return contains(kLetters, code_point)   ? CharClass::kLetter
-         : contains(kNumbers, code_point) ? CharClass::kNumber
-                                          : CharClass::kOther;
+CharClasses::Class CharClasses::search(char32_t code_point) {
+  const auto after = std::ranges::upper_bound(kClasses, code_point, {}, &ClassRange::first);
+  const bool is_found = after != kClasses.begin() && code_point <= std::prev(after)->last;
+  return is_found ? std::prev(after)->char_class : kOther;
 }
 
 const CharClasses& char_classes() {
@@ -58,14 +50,14 @@ const CharClasses& char_classes() {
 }
 
 bool is_numeric(char32_t code_point) {
-  return char_classes()(code_point) == CharClass::kNumber || contains(kMoreNumeric, code_point);
+  return char_classes()(code_point) == kNumber || contains(kMoreNumeric, code_point);
 }
 
 bool is_joining(char32_t code_point) {
   return code_point >= kJoining.front().first && contains(kJoining, code_point);
 }
 
-bool is_white_space(char32_t code_point) { return contains(kSpaces, code_point); }
+bool is_white_space(char32_t code_point) { return char_classes()(code_point) == kSpace; }
 
 bool is_word_char(char32_t code_point) {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(code_point))) {

@@ -5,29 +5,32 @@
 
 namespace slayer {
 
-/// What the pre-tokenizers' patterns ask of a character.
-enum class CharClass : uint8_t {
-  kOther,
-  kLetter,  ///< \p{L}
-  kNumber,  ///< \p{N}
-  kSpace,   ///< \s, Unicode's White_Space
-};
-
-/// Classes of all characters. Made once, by `char_classes`.
+/// What the pre-tokenizers' patterns ask of every character. Made once, by `char_classes`.
 class CharClasses final {
  public:
+  /// One bit each, so that a mask is a set of classes.
+  enum Class : uint8_t {
+    kOther = 1,
+    kMark = 2,       ///< \p{M}
+    kUpper = 4,      ///< \p{Lu} and \p{Lt}
+    kLower = 8,      ///< \p{Ll}
+    kCaseless = 16,  ///< \p{Lm} and \p{Lo}
+    kNumber = 32,    ///< \p{N}
+    kSpace = 64,     ///< \s, Unicode's White_Space
+  };
+
   CharClasses();
 
-  CharClass operator()(char32_t code_point) const {
+  Class operator()(char32_t code_point) const {
     return code_point < kTableSize ? table_[code_point] : search(code_point);
   }
 
  private:
   static constexpr char32_t kTableSize = 0x10000;  // The basic plane; the rest is rare.
 
-  static CharClass search(char32_t code_point);
+  static Class search(char32_t code_point);
 
-  std::array<CharClass, kTableSize> table_;
+  std::array<Class, kTableSize> table_;
 };
 
 const CharClasses& char_classes();

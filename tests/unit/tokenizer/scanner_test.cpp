@@ -35,10 +35,10 @@ std::vector<std::string> matched(const Regex& regex, const std::string& text) {
 std::string random_text(std::mt19937& random) {
   constexpr std::u32string_view kAlphabet =
       U"''''  \t\n\r\u0085\u00A0\u3000\u200B\u180Eaabsdmtlrve "
-      U"SDMTLRVE\u017F\u212A123\u0663\u2167\u00BD.,-_\u00E9\u0301"
+      U"SDMTLRVE\u017F\u212AABCxyz\u01C5\u02B0\u0301\u0903123\u0663\u2167\u00BD.,-_\u00E9\u0301"
       U"\u4E2D\uAC00\U0001F642\U00010400\uFFFD";
   std::string text;
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 30; ++i) {
     append_utf8(kAlphabet[random() % kAlphabet.size()], text);
   }
   return text;
@@ -59,7 +59,8 @@ INSTANTIATE_TEST_SUITE_P(Patterns,
                          Scanner,
                          testing::Values(KnownPattern::kGpt2,
                                          KnownPattern::kLlama3,
-                                         KnownPattern::kQwen2));
+                                         KnownPattern::kQwen2,
+                                         KnownPattern::kTekken));
 
 TEST(KnownPattern, IsFoundByItsRegularExpression) {
   EXPECT_EQ(known_pattern(regex_of(KnownPattern::kQwen2)), KnownPattern::kQwen2);
