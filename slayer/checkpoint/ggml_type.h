@@ -10,6 +10,7 @@ namespace slayer {
 /// Element types of GGUF tensors that slayer reads, by the format's own numbers.
 /// Source: GGUF specification, enum ggml_type.
 enum class GgmlType : uint32_t {
+  // NOLINTBEGIN(readability-identifier-naming): the underscore is part of the types' names.
   kF32 = 0,
   kF16 = 1,
   kQ4_0 = 2,
@@ -21,6 +22,7 @@ enum class GgmlType : uint32_t {
   kQ5K = 13,
   kQ6K = 14,
   kBF16 = 30
+  // NOLINTEND(readability-identifier-naming)
 };
 
 /// How a type lies in a file: blocks of `block_elements` neighbours in a row, each

@@ -312,6 +312,7 @@ void place_tensors(const Cursor& cursor,
 
 void refuse_overlaps(const Cursor& cursor, const std::vector<GgufTensor>& tensors) {
   std::vector<const GgufTensor*> ordered;
+  ordered.reserve(tensors.size());
   for (const GgufTensor& tensor : tensors) {
     ordered.push_back(&tensor);
   }

@@ -391,6 +391,7 @@ class TokenizerReader final {
       return std::tuple(merge.score, merge.left.size(), merge.right.size());
     });
     std::vector<std::pair<std::string_view, std::string_view>> pairs;
+    pairs.reserve(merges.size());
     for (const Merge& merge : merges) {
       pairs.emplace_back(merge.left, merge.right);
     }

@@ -78,6 +78,7 @@ class Vocabulary final {
       writer.add("tokenizer.ggml.add_space_prefix", adds_space_prefix());
     } else {
       std::vector<std::string> lines;
+      lines.reserve(merges_.size());
       for (const auto& [left, right] : merges_) {
         lines.push_back(fmt::format("{} {}", left, right));
       }

@@ -32,7 +32,7 @@ Json split(std::string_view digits) {
 
 const std::vector<PreTokenizer>& pre_tokenizers() {
   // As the models' own tokenizer.json files write them.
-  static const std::vector<PreTokenizer> kPreTokenizers = [] {
+  static const std::vector<PreTokenizer> known = [] {
     const Json gpt2 = byte_level(/*add_prefix_space=*/false, /*use_regex=*/true);
     const Json digits = {{"type", "Digits"}, {"individual_digits", true}};
     return std::vector<PreTokenizer>{
@@ -58,7 +58,7 @@ const std::vector<PreTokenizer>& pre_tokenizers() {
          .pre_tokenizer = sequence(split(R"(\p{N})"))},
     };
   }();
-  return kPreTokenizers;
+  return known;
 }
 
 }  // namespace slayer

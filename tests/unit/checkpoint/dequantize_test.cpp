@@ -21,8 +21,8 @@ class Dequantize : public testing::TestWithParam<std::string> {
   }
 
   static const GgufFile& file() {
-    static const GgufFile kFile = GgufFile::open(SLAYER_FIXTURES "/gguf/quants.gguf");
-    return kFile;
+    static const GgufFile quants = GgufFile::open(SLAYER_FIXTURES "/gguf/quants.gguf");
+    return quants;
   }
 };
 

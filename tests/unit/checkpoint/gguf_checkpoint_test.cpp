@@ -49,9 +49,9 @@ class GgufCheckpoint : public testing::Test {
     return error_of(gguf);
   }
 
-  std::filesystem::path path() const { return folder_ / "m.gguf"; }
+  std::filesystem::path path() const { return folder / "m.gguf"; }
 
-  ScratchFolder folder_;
+  ScratchFolder folder;
 };
 
 TEST_F(GgufCheckpoint, IsSeenUnderHuggingFacesNames) {
@@ -93,8 +93,9 @@ TEST(GgufNames, GoBothWays) {
     EXPECT_EQ(row_from_gguf_row(gguf_row_from_row(row, 8), 8), row);
   }
   EXPECT_EQ(gguf_tensor_name(TensorRole::kQueryNorm, 12), "blk.12.attn_q_norm.weight");
-  EXPECT_EQ(place_from_gguf_name("blk.12.attn_q_norm.weight")->layer, 12);
-  EXPECT_EQ(place_from_gguf_name("output.weight")->role, TensorRole::kHead);
+  const TensorPlace nowhere{.role = TensorRole::kEmbedding};
+  EXPECT_EQ(place_from_gguf_name("blk.12.attn_q_norm.weight").value_or(nowhere).layer, 12);
+  EXPECT_EQ(place_from_gguf_name("output.weight").value_or(nowhere).role, TensorRole::kHead);
   for (const std::string_view stranger : {"blk.012.attn_q.weight",
                                           "blk.-1.attn_q.weight",
                                           "blk.x.attn_q.weight",
@@ -288,19 +289,20 @@ TEST(RopeFactors, GiveTheirScalingBack) {
                           .original_max_position_embeddings = 8192};
   for (const int64_t head_dim : {64, 128}) {
     const auto factors = llama3_frequency_factors(llama, 500000.0, head_dim);
-    const auto found = scaling_from_frequency_factors(factors, 500000.0);
-    ASSERT_TRUE(found.has_value());
-    EXPECT_EQ(found->factor, 32.0);
-    EXPECT_EQ(found->low_freq_factor, 1.0);
-    EXPECT_EQ(found->high_freq_factor, 4.0);
-    EXPECT_EQ(found->original_max_position_embeddings, 8192);
+    const RopeScaling found =
+        scaling_from_frequency_factors(factors, 500000.0).value_or(RopeScaling{});
+    EXPECT_EQ(found.factor, 32.0);
+    EXPECT_EQ(found.low_freq_factor, 1.0);
+    EXPECT_EQ(found.high_freq_factor, 4.0);
+    EXPECT_EQ(found.original_max_position_embeddings, 8192);
   }
   auto factors = llama3_frequency_factors(llama, 500000.0, 128);
   EXPECT_FALSE(scaling_from_frequency_factors(factors, 10000.0).has_value()) << "another theta";
   factors[30] *= 1.01F;
   EXPECT_FALSE(scaling_from_frequency_factors(factors, 500000.0).has_value());
   const std::vector<float> ones(32, 1.0F);
-  EXPECT_EQ(scaling_from_frequency_factors(ones, 500000.0)->type, RopeScaling::Type::kDefault);
+  EXPECT_EQ(scaling_from_frequency_factors(ones, 500000.0).value_or(llama).type,
+            RopeScaling::Type::kDefault);
   const std::vector<float> infinite(32, INFINITY);
   EXPECT_FALSE(scaling_from_frequency_factors(infinite, 500000.0).has_value());
 }
@@ -309,20 +311,20 @@ TEST(RopeFactors, GiveTheirScalingBack) {
 TEST_F(GgufCheckpoint, SurvivesExportAndImport) {
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBF16, Dtype::kF16}) {
     const Checkpoint original = open(tiny_gguf());
-    const auto first = folder_ / "first";
+    const auto first = folder / "first";
     import_gguf(original, first, dtype, [](int64_t) {});
     const Checkpoint imported = Checkpoint::open(first);
     EXPECT_NO_THROW(imported.require_complete());
     const GgmlType type = dtype == Dtype::kF32    ? GgmlType::kF32
                           : dtype == Dtype::kBF16 ? GgmlType::kBF16
                                                   : GgmlType::kF16;
-    const auto exported = folder_ / "exported.gguf";
+    const auto exported = folder / "exported.gguf";
     OutputFile output(exported);
     int64_t reported = 0;
     export_gguf(imported, output, type, [&](int64_t bytes) { reported += bytes; });
     output.close();
     EXPECT_EQ(reported, exported_bytes(imported, type));
-    const auto second = folder_ / "second";
+    const auto second = folder / "second";
     import_gguf(Checkpoint::open(exported), second, dtype, [](int64_t) {});
     for (const auto& entry : std::filesystem::directory_iterator(first)) {
       const std::string name = entry.path().filename().string();
@@ -347,14 +349,14 @@ TEST_F(GgufCheckpoint, ExportsEveryFamilyWithItsWeights) {
     if (type == "mistral") {
       json["sliding_window"] = 16;
     }
-    const auto folder = folder_ / type;
-    write_tiny_checkpoint(folder, json);
+    const auto written = folder / type;
+    write_tiny_checkpoint(written, json);
     const auto files = open(tiny_gguf()).side_files();
     for (const auto& [name, content] : files) {
-      write_text_file(folder / name, content);
+      write_text_file(written / name, content);
     }
-    const Checkpoint original = Checkpoint::open(folder);
-    const auto exported = folder_ / (type + ".gguf");
+    const Checkpoint original = Checkpoint::open(written);
+    const auto exported = folder / (type + ".gguf");
     OutputFile output(exported);
     export_gguf(original, output, GgmlType::kF32, [](int64_t) {});
     output.close();

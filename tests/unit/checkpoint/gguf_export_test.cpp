@@ -37,17 +37,17 @@ class GgufExport : public testing::Test {
     config.eos_token_ids = {2, 3};
     GgufWriter writer;
     add_vocabulary(writer, files, config, "base");
-    OutputFile output(folder_ / "v.gguf");
+    OutputFile output(folder / "v.gguf");
     writer.write(output, [](int64_t) {});
     output.close();
-    return GgufFile::open(folder_ / "v.gguf");
+    return GgufFile::open(folder / "v.gguf");
   }
 
   std::string error_of(const Json& tokenizer, const Json& options = Json::object()) const {
     return message_of([&] { write(tokenizer, options); });
   }
 
-  ScratchFolder folder_;
+  ScratchFolder folder;
 };
 
 TEST_F(GgufExport, WritesTheVocabularyOfAByteLevelTokenizer) {
@@ -140,23 +140,23 @@ TEST_F(GgufExport, RefusesAWindowInSomeLayersOnly) {
   json["use_sliding_window"] = true;
   json["sliding_window"] = 16;
   json["max_window_layers"] = 1;
-  write_tiny_checkpoint(folder_ / "q", json);
-  const Checkpoint checkpoint = Checkpoint::open(folder_ / "q");
-  OutputFile output(folder_ / "q.gguf");
+  write_tiny_checkpoint(folder / "q", json);
+  const Checkpoint checkpoint = Checkpoint::open(folder / "q");
+  OutputFile output(folder / "q.gguf");
   EXPECT_EQ(message_of([&] { export_gguf(checkpoint, output, GgmlType::kF32, [](int64_t) {}); }),
-            (folder_ / "q").string() +
+            (folder / "q").string() +
                 ": sliding_window: found a window in some layers only, expected all layers alike "
                 "(GGUF cannot say which)");
 }
 
 TEST_F(GgufExport, FallsBackToHalfPrecisionWhereQ8BlocksDoNotFit) {
-  write_tiny_checkpoint(folder_ / "t");
-  write_text_file((folder_ / "t") / "tokenizer.json", tiny_tokenizer().dump());
-  const Checkpoint checkpoint = Checkpoint::open(folder_ / "t");
-  OutputFile output(folder_ / "t.gguf");
+  write_tiny_checkpoint(folder / "t");
+  write_text_file((folder / "t") / "tokenizer.json", tiny_tokenizer().dump());
+  const Checkpoint checkpoint = Checkpoint::open(folder / "t");
+  OutputFile output(folder / "t.gguf");
   export_gguf(checkpoint, output, GgmlType::kQ8_0, [](int64_t) {});
   output.close();
-  const GgufFile file = GgufFile::open(folder_ / "t.gguf");
+  const GgufFile file = GgufFile::open(folder / "t.gguf");
   EXPECT_EQ(file.find("blk.0.attn_q.weight")->type, GgmlType::kF16) << "rows of 8";
   EXPECT_EQ(file.find("blk.0.attn_norm.weight")->type, GgmlType::kF32);
 }

@@ -15,9 +15,9 @@ class GgufHostile : public testing::Test {
  protected:
   void read_all(const std::string& bytes) const {
     // Thousands of files: not synced, and not truncated, which some file systems sync too.
-    std::filesystem::remove(folder_ / "m.gguf");
-    OutputFile(folder_ / "m.gguf").write(bytes);
-    const Checkpoint checkpoint = Checkpoint::open(folder_ / "m.gguf");
+    std::filesystem::remove(folder / "m.gguf");
+    OutputFile(folder / "m.gguf").write(bytes);
+    const Checkpoint checkpoint = Checkpoint::open(folder / "m.gguf");
     checkpoint.require_complete();
     checkpoint.side_files();
     for (const TensorInfo& tensor : checkpoint.tensors()) {
@@ -44,7 +44,7 @@ class GgufHostile : public testing::Test {
                       GgufBuilder::bytes(2.0F));
   }
 
-  ScratchFolder folder_;
+  ScratchFolder folder;
 };
 
 TEST_F(GgufHostile, TheUnharmedFileIsRead) { EXPECT_FALSE(is_refused(tiny_gguf().build())); }

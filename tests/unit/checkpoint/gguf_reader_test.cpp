@@ -49,17 +49,17 @@ TEST_F(GgufReader, ReadsEveryTypeOfValue) {
       .i32s("numbers", {1, -2})
       .f32s("floats", {0.1F, 2.0F});
   const GgufFile file = open(gguf);
-  constexpr int64_t kMost = int64_t{1} << 50;
+  constexpr int64_t most = int64_t{1} << 50;
   EXPECT_EQ(file.integer("u8", 0, 255), 200);
   EXPECT_EQ(file.integer("i8", -9, 9), -5);
-  EXPECT_EQ(file.integer("u16", 0, kMost), 60000);
-  EXPECT_EQ(file.integer("i16", -kMost, 0), -600);
-  EXPECT_EQ(file.integer("u32", 0, kMost), 4000000000);
+  EXPECT_EQ(file.integer("u16", 0, most), 60000);
+  EXPECT_EQ(file.integer("i16", -most, 0), -600);
+  EXPECT_EQ(file.integer("u32", 0, most), 4000000000);
   EXPECT_EQ(file.integer("i32", -7, -7), -7);
   EXPECT_EQ(file.number("f32"), 1e-5) << "the shortest decimal of the float";
   EXPECT_TRUE(file.boolean("bool"));
-  EXPECT_EQ(file.integer("u64", 0, kMost), int64_t{1} << 40);
-  EXPECT_EQ(file.integer("i64", -kMost, 0), -(int64_t{1} << 40));
+  EXPECT_EQ(file.integer("u64", 0, most), int64_t{1} << 40);
+  EXPECT_EQ(file.integer("i64", -most, 0), -(int64_t{1} << 40));
   EXPECT_EQ(file.number("f64"), 0.1);
   EXPECT_EQ(file.number("u8"), 200.0);
   EXPECT_EQ(file.string("text"), "x\n");
