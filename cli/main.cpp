@@ -38,6 +38,7 @@ constexpr std::array kCommands{
     add_pack,
     add_unpack,
     add_train,
+    add_generate,
     add_run,
 };
 
