@@ -29,6 +29,7 @@ void add_pack(CLI::App& app, Context& context);
 void add_unpack(CLI::App& app, Context& context);
 void add_train(CLI::App& app, Context& context);
 void add_eval(CLI::App& app, Context& context);
+void add_compare(CLI::App& app, Context& context);
 void add_generate(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
 

@@ -132,6 +132,9 @@ void run_eval(EvalOptions& options, const Context& context) {
   if (options.tasks.empty() && options.text.empty()) {
     throw_usage("--tasks or --text is required");
   }
+  if (!options.tasks.empty() && options.out.empty()) {
+    throw_usage("--tasks needs --out: samples_<task>.jsonl lie beside it");
+  }
   if (!options.tasks.empty() && options.data_dir.empty()) {
     const char* const from_environment = std::getenv("SLAYER_DATA_DIR");
     if (from_environment == nullptr) {
@@ -139,7 +142,9 @@ void run_eval(EvalOptions& options, const Context& context) {
     }
     options.data_dir = from_environment;
   }
-  require_new_path(options.out, options.force);
+  if (!options.out.empty()) {
+    require_new_path(options.out, options.force);
+  }
   if (options.threads > 0) {
     at::set_num_threads(options.threads);
   }
@@ -149,7 +154,9 @@ void run_eval(EvalOptions& options, const Context& context) {
   if (!options.tasks.empty()) {
     evaluate_tasks(options, loaded, context, file);
   }
-  write_json_file(options.out, file.json());
+  if (!options.out.empty()) {
+    write_json_file(options.out, file.json());
+  }
   if (context.json) {
     fmt::print("{}\n", file.json().dump(2));
   } else {
@@ -176,7 +183,6 @@ void add_eval(CLI::App& app, Context& context) {
       ->type_name("DIR")
       ->capture_default_str();
   command->add_option("--out", options->out, "Results; samples_<task>.jsonl lie beside it")
-      ->required()
       ->type_name("FILE");
   command->add_option("--limit", options->limit, "Only the first items of each task")
       ->check(CLI::PositiveNumber);

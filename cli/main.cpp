@@ -38,6 +38,8 @@ constexpr std::array kCommands{
     add_pack,
     add_unpack,
     add_train,
+    add_eval,
+    add_compare,
     add_generate,
     add_run,
 };

@@ -9,10 +9,10 @@ namespace {
 constexpr int64_t kPadding = 0;  // Any valid token: nothing real attends to it.
 
 /// How many tokens all inputs (sequences without their last token) begin with.
-int64_t shared_length(const SequenceGroup& group) {
-  const std::vector<TokenId>& first = group.front().tokens;
+int64_t shared_length(std::span<const ScoredSequence> sequences) {
+  const std::vector<TokenId>& first = sequences.front().tokens;
   int64_t shared = std::ssize(first) - 1;
-  for (const ScoredSequence& sequence : group) {
+  for (const ScoredSequence& sequence : sequences) {
     const auto limit = std::min(shared, std::ssize(sequence.tokens) - 1);
     const auto differing =
         std::mismatch(first.begin(), first.begin() + limit, sequence.tokens.begin()).first;
@@ -35,21 +35,36 @@ at::Tensor row_mask(const BranchedRow& row, int64_t columns, int64_t prefix) {
   return mask;
 }
 
-}  // namespace
+/// Attention in one row grows with the square of its length, so long branches go alone.
+bool is_worth_sharing(std::span<const ScoredSequence> sequences) {
+  constexpr int64_t kAlwaysShort = 512;
+  const int64_t shared = shared_length(sequences);
+  int64_t row = shared;
+  int64_t longest = 0;
+  for (const ScoredSequence& sequence : sequences) {
+    const int64_t input = std::ssize(sequence.tokens) - 1;
+    row += input - shared;
+    longest = std::max(longest, input);
+  }
+  return row <= std::max(kAlwaysShort, 2 * longest);
+}
 
-BranchedRow lay_out_group(const SequenceGroup& group) {
-  assert(!group.empty());
+/// One row of `sequences`, the first of which is number `first_sequence` of its group.
+BranchedRow lay_out(std::span<const ScoredSequence> sequences,
+                    size_t group,
+                    size_t first_sequence) {
   BranchedRow row;
-  row.shared = shared_length(group);
+  row.group = group;
+  row.shared = shared_length(sequences);
   const auto append = [&row](const std::vector<TokenId>& tokens, int64_t begin, int64_t end) {
     for (int64_t position = begin; position < end; ++position) {
       row.input_ids.push_back(tokens[static_cast<size_t>(position)]);
       row.position_ids.push_back(position);
     }
   };
-  append(group.front().tokens, 0, row.shared);
-  for (size_t index = 0; index < group.size(); ++index) {
-    const ScoredSequence& sequence = group[index];
+  append(sequences.front().tokens, 0, row.shared);
+  for (size_t index = 0; index < sequences.size(); ++index) {
+    const ScoredSequence& sequence = sequences[index];
     const int64_t length = std::ssize(sequence.tokens);
     assert(sequence.first_scored >= 1 && sequence.first_scored < length);
     const int64_t begin = row.size();
@@ -61,10 +76,27 @@ BranchedRow lay_out_group(const SequenceGroup& group) {
       const int64_t source = scored - 1;
       row.scored.push_back({.column = source < row.shared ? source : begin + source - row.shared,
                             .token = sequence.tokens[static_cast<size_t>(scored)],
-                            .sequence = index});
+                            .sequence = first_sequence + index});
     }
   }
   return row;
+}
+
+}  // namespace
+
+std::vector<BranchedRow> lay_out_groups(std::span<const SequenceGroup> groups) {
+  std::vector<BranchedRow> rows;
+  for (size_t index = 0; index < groups.size(); ++index) {
+    const std::span<const ScoredSequence> sequences(groups[index]);
+    if (is_worth_sharing(sequences)) {
+      rows.push_back(lay_out(sequences, index, 0));
+      continue;
+    }
+    for (size_t sequence = 0; sequence < sequences.size(); ++sequence) {
+      rows.push_back(lay_out(sequences.subspan(sequence, 1), index, sequence));
+    }
+  }
+  return rows;
 }
 
 int64_t common_prefix(std::span<const BranchedRow> rows) {

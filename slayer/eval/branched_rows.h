@@ -18,11 +18,12 @@ struct ScoredPosition {
   size_t sequence;  ///< Which of the group's sequences it belongs to.
 };
 
-/// A group laid out as one row of a batch: the tokens that its sequences share, then each
-/// sequence's rest ("branch"). Branches see the shared tokens and themselves, not each other.
+/// Sequences laid out as one row of a batch: the tokens that they share, then each one's rest
+/// ("branch"). Branches see the shared tokens and themselves, not each other.
 ///
 ///   shared shared shared | branch 0 | branch 1 | branch 2
 struct BranchedRow {
+  size_t group = 0;  ///< Whose sequences these are.
   std::vector<int64_t> input_ids;
   std::vector<int64_t> position_ids;
   int64_t shared = 0;                 ///< Columns before the first branch.
@@ -34,8 +35,10 @@ struct BranchedRow {
   bool is_causal() const { return branch_begin.size() <= 1; }
 };
 
+/// Lays out each group as one row or, where its sequences share too little for that to pay, as one
+/// row a sequence.
 /// @pre every sequence has a token to score and one before it.
-BranchedRow lay_out_group(const SequenceGroup& group);
+std::vector<BranchedRow> lay_out_groups(std::span<const SequenceGroup> groups);
 
 /// How many tokens all rows begin with and none is scored from: what can be computed once for all.
 int64_t common_prefix(std::span<const BranchedRow> rows);

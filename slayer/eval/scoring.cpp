@@ -1,7 +1,6 @@
 #include "slayer/eval/scoring.h"
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 #include <span>
 
@@ -16,14 +15,16 @@ struct Wanted {
   struct Entry {
     int64_t position;  ///< Index into the distinct positions.
     int64_t token;
-    size_t row;
-    size_t sequence;
+    SequenceScore* score;  ///< Where its log-probability goes.
   };
   std::vector<int64_t> positions;  ///< row * columns + column, distinct.
   std::vector<Entry> entries;      ///< Ascending by position.
 };
 
-Wanted collect(std::span<const BranchedRow> rows, int64_t columns) {
+/// Scores of all groups, filled batch by batch.
+using Scores = std::vector<std::vector<SequenceScore>>;
+
+Wanted collect(std::span<const BranchedRow> rows, int64_t columns, Scores& scores) {
   Wanted wanted;
   for (size_t row = 0; row < rows.size(); ++row) {
     std::vector<ScoredPosition> scored = rows[row].scored;
@@ -35,8 +36,7 @@ Wanted collect(std::span<const BranchedRow> rows, int64_t columns) {
       }
       wanted.entries.push_back({.position = std::ssize(wanted.positions) - 1,
                                 .token = target.token,
-                                .row = row,
-                                .sequence = target.sequence});
+                                .score = &scores[rows[row].group][target.sequence]});
     }
   }
   return wanted;
@@ -46,8 +46,7 @@ Wanted collect(std::span<const BranchedRow> rows, int64_t columns) {
 void score_chunk(const CausalLM& model,
                  const at::Tensor& hidden,
                  std::span<const Wanted::Entry> entries,
-                 int64_t first,
-                 std::vector<std::vector<SequenceScore>>& scores) {
+                 int64_t first) {
   const at::Tensor values = logits(model, hidden).to(at::kFloat);
   const at::Tensor largest = values.amax(/*dim=*/-1, /*keepdim=*/true);
   std::vector<int64_t> row_of_entry;
@@ -64,7 +63,7 @@ void score_chunk(const CausalLM& model,
   const float* const shifted_data = shifted.const_data_ptr<float>();
   const float* const normalizer_data = normalizer.const_data_ptr<float>();
   for (size_t i = 0; i < entries.size(); ++i) {
-    SequenceScore& score = scores[entries[i].row][entries[i].sequence];
+    SequenceScore& score = *entries[i].score;
     score.loglikelihood += shifted_data[i] - normalizer_data[row_of_entry[i]];
     score.is_greedy = score.is_greedy && shifted_data[i] == 0.0F;
   }
@@ -103,11 +102,11 @@ class SharedPrefix final {
   std::optional<KvCache> cache_;
 };
 
-std::vector<std::vector<SequenceScore>> score_batch(const CausalLM& model,
-                                                    const SharedPrefix& prefix,
-                                                    std::span<const BranchedRow> rows,
-                                                    const std::vector<size_t>& sequence_counts,
-                                                    const ScoringOptions& options) {
+void score_batch(const CausalLM& model,
+                 const SharedPrefix& prefix,
+                 std::span<const BranchedRow> rows,
+                 const ScoringOptions& options,
+                 Scores& scores) {
   const at::Device device = model.embed_tokens.device();
   BranchedBatch batch = pad_rows(rows, prefix.length());
   if (batch.layout.mask.defined()) {
@@ -120,11 +119,7 @@ std::vector<std::vector<SequenceScore>> score_batch(const CausalLM& model,
       forward_hidden(model, batch.input_ids.to(device), batch.layout, cache ? &*cache : nullptr)
           .flatten(0, 1);
 
-  std::vector<std::vector<SequenceScore>> scores;
-  for (const size_t count : sequence_counts) {
-    scores.emplace_back(count, SequenceScore{.is_greedy = true});
-  }
-  const Wanted wanted = collect(rows, columns);
+  const Wanted wanted = collect(rows, columns, scores);
   const at::Tensor positions = at::tensor(wanted.positions, at::kLong).to(device);
   auto entry = wanted.entries.begin();
   for (int64_t first = 0; first < positions.size(0); first += options.logit_rows) {
@@ -134,11 +129,9 @@ std::vector<std::vector<SequenceScore>> score_batch(const CausalLM& model,
     score_chunk(model,
                 hidden.index_select(/*dim=*/0, positions.slice(/*dim=*/0, first, last)),
                 std::span(entry, end),
-                first,
-                scores);
+                first);
     entry = end;
   }
-  return scores;
 }
 
 }  // namespace
@@ -148,31 +141,29 @@ void score_groups(const CausalLM& model,
                   const ScoringOptions& options,
                   const OnGroupScored& on_scored) {
   const c10::InferenceMode inference;
-  std::vector<BranchedRow> rows;
-  rows.reserve(groups.size());
+  Scores scores;
   for (const SequenceGroup& group : groups) {
-    rows.push_back(lay_out_group(group));
+    scores.emplace_back(group.size(), SequenceScore{.is_greedy = true});
+  }
+  std::vector<BranchedRow> rows = lay_out_groups(groups);
+  std::vector<size_t> rows_left(groups.size());
+  for (const BranchedRow& row : rows) {
+    ++rows_left[row.group];
   }
   const SharedPrefix prefix(model, rows);
-  std::vector<size_t> order(groups.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, std::ranges::greater{}, [&](size_t i) { return rows[i].size(); });
+  std::ranges::stable_sort(rows, std::ranges::greater{}, &BranchedRow::size);
 
-  for (size_t begin = 0; begin < order.size();) {
-    const int64_t columns = rows[order[begin]].size();
-    const int64_t most = std::clamp(options.batch_tokens / columns, int64_t{1}, options.batch_size);
-    const size_t end = std::min(order.size(), begin + static_cast<size_t>(most));
-    std::vector<BranchedRow> batch;
-    std::vector<size_t> sequence_counts;
-    for (size_t i = begin; i < end; ++i) {
-      batch.push_back(std::move(rows[order[i]]));
-      sequence_counts.push_back(groups[order[i]].size());
+  for (std::span<const BranchedRow> rest(rows); !rest.empty();) {
+    const int64_t longest = rest.front().size();
+    const int64_t most = std::clamp(options.batch_tokens / longest, int64_t{1}, options.batch_size);
+    const auto batch = rest.first(std::min(rest.size(), static_cast<size_t>(most)));
+    rest = rest.subspan(batch.size());
+    score_batch(model, prefix, batch, options, scores);
+    for (const BranchedRow& row : batch) {
+      if (--rows_left[row.group] == 0) {
+        on_scored(row.group, scores[row.group]);
+      }
     }
-    const auto scores = score_batch(model, prefix, batch, sequence_counts, options);
-    for (size_t i = begin; i < end; ++i) {
-      on_scored(order[i], scores[i - begin]);
-    }
-    begin = end;
   }
 }
 

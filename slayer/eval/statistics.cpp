@@ -26,16 +26,24 @@ double quantile(const std::vector<double>& sorted, double probability) {
   return sorted[below_position] + share * (sorted[above] - sorted[below_position]);
 }
 
+/// The percentile interval of a statistic that `draw` computes of one resampling.
+template <typename Draw>
+Interval interval_of_draws(const BootstrapOptions& options, const Draw& draw) {
+  std::mt19937 generator(static_cast<std::mt19937::result_type>(options.seed));
+  std::vector<double> drawn(static_cast<size_t>(options.draws));
+  std::ranges::generate(drawn, [&] { return draw(generator); });
+  std::ranges::sort(drawn);
+  const double tail = (1.0 - options.level) / 2.0;
+  return {.low = quantile(drawn, tail), .high = quantile(drawn, 1.0 - tail)};
+}
+
 }  // namespace
 
 Interval bootstrap_ratio(std::span<const double> values,
                          std::span<const double> weights,
                          const BootstrapOptions& options) {
   assert(!values.empty() && values.size() == weights.size());
-  std::mt19937 generator(static_cast<std::mt19937::result_type>(options.seed));
-  std::vector<double> ratios;
-  ratios.reserve(static_cast<size_t>(options.draws));
-  for (int64_t draw = 0; draw < options.draws; ++draw) {
+  return interval_of_draws(options, [&](std::mt19937& generator) {
     double value = 0.0;
     double weight = 0.0;
     for (size_t i = 0; i < values.size(); ++i) {
@@ -43,11 +51,23 @@ Interval bootstrap_ratio(std::span<const double> values,
       value += values[picked];
       weight += weights[picked];
     }
-    ratios.push_back(value / weight);
-  }
-  std::ranges::sort(ratios);
-  const double tail = (1.0 - options.level) / 2.0;
-  return {.low = quantile(ratios, tail), .high = quantile(ratios, 1.0 - tail)};
+    return value / weight;
+  });
+}
+
+Interval bootstrap_mean_of_means(std::span<const std::vector<double>> groups,
+                                 const BootstrapOptions& options) {
+  return interval_of_draws(options, [&](std::mt19937& generator) {
+    double sum_of_means = 0.0;
+    for (const std::vector<double>& values : groups) {
+      double sum = 0.0;
+      for (size_t i = 0; i < values.size(); ++i) {
+        sum += values[below(generator, values.size())];
+      }
+      sum_of_means += sum / static_cast<double>(values.size());
+    }
+    return sum_of_means / static_cast<double>(groups.size());
+  });
 }
 
 Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options) {

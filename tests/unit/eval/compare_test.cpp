@@ -1,0 +1,111 @@
+#include "slayer/eval/compare.h"
+
+#include <gtest/gtest.h>
+
+#include "slayer/eval/evaluation.h"
+
+#include "tests/support/error_message.h"
+#include "tests/support/text_file.h"
+
+namespace slayer {
+namespace {
+
+/// An evaluation of one task with these accuracies.
+TaskResult result_of(const std::vector<double>& accuracies, int64_t shots = 0) {
+  TaskResult result;
+  result.metrics = {{"acc", mean(accuracies)}, {"acc_stderr", 0.1}, {"items", accuracies.size()}};
+  result.config = {{"num_fewshot", shots}};
+  for (size_t i = 0; i < accuracies.size(); ++i) {
+    result.samples.push_back({{"doc_id", i}, {"acc", accuracies[i]}, {"answer", "x"}});
+  }
+  return result;
+}
+
+EvaluationFile evaluation(const std::vector<double>& domain, const std::vector<double>& general) {
+  EvaluationFile file("hash");
+  file.add_task("law", result_of(domain));
+  file.add_task("arc", result_of(general));
+  return file;
+}
+
+TEST(Compare, CountsFlipsAndTestsThem) {
+  const auto base = evaluation({0, 0, 0, 1}, {1, 1, 0, 1});
+  const auto changed = evaluation({1, 1, 0, 1}, {1, 0, 0, 0});
+  const Comparison comparison =
+      compare_evaluations(base, changed, "new", {.domain_tasks = {"law"}});
+  ASSERT_EQ(comparison.domain.size(), 1U);
+  ASSERT_EQ(comparison.general.size(), 1U);
+  const MetricChange& law = comparison.domain[0];
+  EXPECT_EQ(law.metric, "acc");
+  EXPECT_DOUBLE_EQ(law.difference, 0.5);
+  EXPECT_EQ(law.gained, (std::vector<int64_t>{0, 1}));
+  EXPECT_TRUE(law.lost.empty());
+  EXPECT_DOUBLE_EQ(law.p_value.value(), 0.5);
+  EXPECT_LE(law.interval.low, 0.5);
+  EXPECT_GE(law.interval.high, 0.5);
+  EXPECT_DOUBLE_EQ(comparison.forgetting.value(), 0.5);
+  EXPECT_LE(comparison.forgetting_interval.low, 0.5);
+  EXPECT_GE(comparison.forgetting_interval.high, 0.5);
+}
+
+TEST(Compare, WeighsLossesByTokens) {
+  EvaluationFile base("a");
+  EvaluationFile changed("b");
+  PerplexityResult result;
+  result.documents = {{.loss = 20.0, .tokens = 10}, {.loss = 2.0, .tokens = 2}};
+  base.add_text("t.txt", result, {{"seq_len", 8}});
+  result.documents = {{.loss = 10.0, .tokens = 10}, {.loss = 2.0, .tokens = 2}};
+  changed.add_text("t.txt", result, {{"seq_len", 8}});
+  const Comparison comparison = compare_evaluations(base, changed, "new", {});
+  ASSERT_EQ(comparison.general.size(), 1U);
+  EXPECT_NEAR(comparison.general[0].base, 22.0 / 12.0, 1e-12);
+  EXPECT_NEAR(comparison.general[0].difference, -10.0 / 12.0, 1e-12);
+  EXPECT_FALSE(comparison.general[0].p_value);
+  EXPECT_FALSE(comparison.forgetting);
+}
+
+TEST(Compare, RefusesWhatCannotBePaired) {
+  const auto base = evaluation({0, 1}, {1, 1});
+  EXPECT_EQ(message_of([&] { compare_evaluations(base, EvaluationFile("x"), "n.json", {}); }),
+            "n.json: items: found no task of the base evaluation, expected at least one in common");
+  EXPECT_EQ(message_of([&] { compare_evaluations(base, base, "n", {.domain_tasks = {"lw"}}); }),
+            "task lw: found nothing in one of the evaluations, expected this task in both");
+  EvaluationFile other("x");
+  other.add_task("law", result_of({1, 1}, 5));
+  EXPECT_EQ(message_of([&] { compare_evaluations(base, other, "n", {}); }),
+            "task law: found num_fewshot 0 and 5, expected the same in both evaluations");
+  EvaluationFile shorter("x");
+  shorter.add_task("law", result_of({1}));
+  EXPECT_EQ(message_of([&] { compare_evaluations(base, shorter, "n", {}); }),
+            "task law: found other items in the two evaluations, expected the same items");
+}
+
+TEST(Compare, PrintsTwoBlocksAndForgetting) {
+  const auto base = evaluation({0, 0}, {1, 1});
+  const auto comparison = compare_evaluations(base, base, "new.json", {.domain_tasks = {"law"}});
+  EXPECT_EQ(comparison_to_markdown(comparison),
+            "## new.json\n\n### Domain tasks\n\n"
+            "| task | metric | base | new | difference | 95 % interval | flips |\n"
+            "|---|---|--:|--:|--:|---|---|\n"
+            "| law | acc | 0.0000 | 0.0000 | +0.0000 | +0.0000 to +0.0000 | +0/-0, p 1.0000 |\n\n"
+            "### General tasks\n\n"
+            "| task | metric | base | new | difference | 95 % interval | flips |\n"
+            "|---|---|--:|--:|--:|---|---|\n"
+            "| arc | acc | 1.0000 | 1.0000 | +0.0000 | +0.0000 to +0.0000 | +0/-0, p 1.0000 |\n\n"
+            "forgetting (mean drop over general tasks): +0.0000 (+0.0000 to +0.0000)\n");
+  EXPECT_EQ(comparison_to_json(comparison)["forgetting"].dump(),
+            R"({"mean_drop":0.0,"low":0.0,"high":0.0})");
+}
+
+TEST(EvaluationFile, ReadsBackWhatItWrote) {
+  const ScratchFolder folder;
+  const auto base = evaluation({0, 1}, {1, 1});
+  const std::string path = file_in(folder, "e.json", base.json().dump());
+  EXPECT_EQ(EvaluationFile::read(path).json(), base.json());
+  const std::string wrong = file_in(folder, "w.json", R"({"format": 2})");
+  EXPECT_EQ(message_of([&] { EvaluationFile::read(wrong); }),
+            wrong + ": format: found 2, expected an integer from 1 to 1");
+}
+
+}  // namespace
+}  // namespace slayer
