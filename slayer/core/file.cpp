@@ -147,6 +147,15 @@ void MappedFile::unmap() noexcept {
   }
 }
 
+void MappedFile::prefetch(uint64_t offset, uint64_t size) const {
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const uint64_t begin = offset / page * page;
+  const uint64_t end = std::min<uint64_t>(offset + size, size_);
+  if (begin < end) {
+    ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_WILLNEED);
+  }
+}
+
 void MappedFile::forget(uint64_t offset, uint64_t size) const {
   const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const uint64_t begin = (offset + page - 1) / page * page;

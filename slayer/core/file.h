@@ -44,6 +44,9 @@ class MappedFile final {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   int descriptor() const { return descriptor_.get(); }
 
+  /// Asks the kernel to begin reading these bytes from the disk; what lies beyond the end is cut.
+  void prefetch(uint64_t offset, uint64_t size) const;
+
   /// Tells the kernel that these bytes were read and need not stay in memory: keeps the resident
   /// size of a streaming job at a few chunks.
   void forget(uint64_t offset, uint64_t size) const;

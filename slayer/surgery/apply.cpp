@@ -51,6 +51,10 @@ class TensorPlanner final {
 
   TensorToWrite computed(const ExpectedTensor& expected, const PlannedLayer& layer) const {
     TensorInfo info = target_info(expected, *base_.find(tensor_name(expected.role, layer.from[0])));
+    if (is_zero(layer, expected.role)) {
+      return {.info = info,
+              .write = [info, stop = stop_](OutputFile& file) { stream_zeros(info, file, stop); }};
+    }
     const auto fill = [base = base_, layer, role = expected.role](int64_t begin,
                                                                   std::span<float> values) {
       const auto read = [&](int64_t source_layer, std::span<float> source_values) {
@@ -106,6 +110,8 @@ void apply(const Checkpoint& base,
            const fs::path& out,
            const WriteOptions& options) {
   base.require_complete();
+  validate(plan, "plan");
+  require_plan_for(base, plan, "plan");
   if (base.is_gguf() && !dtype) {
     dtype = kDtypeOfGguf;
   }

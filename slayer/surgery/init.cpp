@@ -45,7 +45,7 @@ void initialize(const PlannedLayer& layer,
                 TensorRole role,
                 const ReadSource& read,
                 std::span<float> values) {
-  if (layer.zero_output && is_zeroed_by_zero_output(role)) {
+  if (is_zero(layer, role)) {
     std::ranges::fill(values, 0.0F);
     return;
   }
@@ -59,8 +59,12 @@ void initialize(const PlannedLayer& layer,
   }
 }
 
+bool is_zero(const PlannedLayer& layer, TensorRole role) {
+  return layer.zero_output && is_zeroed_by_zero_output(role);
+}
+
 bool is_copied(const PlannedLayer& layer, TensorRole role) {
-  return layer.init == Init::kCopy && !(layer.zero_output && is_zeroed_by_zero_output(role));
+  return layer.init == Init::kCopy && !is_zero(layer, role);
 }
 
 }  // namespace slayer

@@ -24,6 +24,9 @@ void initialize(const PlannedLayer& layer,
                 const ReadSource& read,
                 std::span<float> values);
 
+/// True when a tensor of that role is zero: part of the output of a layer with zero output.
+bool is_zero(const PlannedLayer& layer, TensorRole role);
+
 /// True when a tensor of that role is the source's, bit for bit: nothing to compute.
 bool is_copied(const PlannedLayer& layer, TensorRole role);
 

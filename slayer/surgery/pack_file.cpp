@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kFormat = 1;
 constexpr const char* kManifestKey = "slayer_pack";
+constexpr std::array kPackedDtypes{Dtype::kF64, Dtype::kF32, Dtype::kF16, Dtype::kBF16};
 
 std::map<std::string, std::string> files_from_json(const JsonObject& object) {
   object.refuse_unknown_keys({kPackedFiles.begin(), kPackedFiles.end()});
@@ -25,11 +26,12 @@ std::map<std::string, BaseTensor> base_tensors_from_json(const JsonObject& objec
   std::map<std::string, BaseTensor> tensors;
   for (const auto& [name, value] : object.json().items()) {
     const JsonObject tensor = object.object(name);
-    const Dtype dtype = dtype_from_safetensors_name(tensor.string("dtype"));
-    if (!is_float(dtype)) {
-      tensor.fail("dtype", tensor.string("dtype"), "F64, F32, F16 or BF16");
+    const std::string dtype = tensor.string("dtype");
+    const auto known = std::ranges::find(kPackedDtypes, dtype, safetensors_name);
+    if (known == kPackedDtypes.end()) {
+      tensor.fail("dtype", printable(dtype), "F64, F32, F16 or BF16");
     }
-    tensors[name] = {.dtype = dtype, .sha256 = tensor.string("sha256")};
+    tensors[name] = {.dtype = *known, .sha256 = tensor.string("sha256")};
   }
   return tensors;
 }

@@ -12,6 +12,8 @@ namespace {
 
 constexpr uint64_t kChunkBytes = uint64_t{8} << 20U;
 constexpr int64_t kChunkElements = int64_t{1} << 20U;
+/// The disk reads the next chunk while this one is written.
+constexpr uint64_t kChunksAhead = 2;
 
 /// Calls `use` with each chunk of a stored tensor.
 void for_each_chunk(const StoredBytes& stored,
@@ -19,7 +21,9 @@ void for_each_chunk(const StoredBytes& stored,
                     const std::function<void(uint64_t offset, uint64_t size)>& use) {
   for (uint64_t done = 0; done < stored.size; done += kChunkBytes) {
     throw_if_stopped(stop);
-    use(stored.offset + done, std::min(kChunkBytes, stored.size - done));
+    const uint64_t offset = stored.offset + done;
+    stored.file->prefetch(offset, kChunksAhead * kChunkBytes);
+    use(offset, std::min(kChunkBytes, stored.size - done));
   }
 }
 
@@ -69,6 +73,15 @@ void stream_tensor(const Checkpoint& checkpoint,
   stream_stored(*stored, file, stop, see);
 }
 
+void stream_zeros(const TensorInfo& info, OutputFile& file, const std::stop_token& stop) {
+  const auto size = static_cast<uint64_t>(info.byte_count());
+  const std::vector<std::byte> zeros(std::min(size, kChunkBytes));
+  for (uint64_t done = 0; done < size; done += kChunkBytes) {
+    throw_if_stopped(stop);
+    file.write(std::span(zeros).first(std::min(kChunkBytes, size - done)));
+  }
+}
+
 void stream_computed(const TensorInfo& info,
                      const FillValues& fill,
                      OutputFile& file,
@@ -96,12 +109,17 @@ void read_stretch(const Checkpoint& checkpoint,
                   const TensorInfo& tensor,
                   int64_t begin,
                   std::span<float> values) {
-  checkpoint.read(tensor, begin, values);
-  if (const auto stored = checkpoint.stored(tensor)) {
-    const auto element = static_cast<uint64_t>(size_in_bytes(tensor.dtype));
-    stored->file->forget(stored->offset + static_cast<uint64_t>(begin) * element,
-                         values.size() * element);
+  const std::optional<StoredBytes> stored = checkpoint.stored(tensor);
+  if (!stored) {
+    checkpoint.read(tensor, begin, values);
+    return;
   }
+  const auto element = static_cast<uint64_t>(size_in_bytes(tensor.dtype));
+  const uint64_t offset = stored->offset + static_cast<uint64_t>(begin) * element;
+  const uint64_t size = values.size() * element;
+  stored->file->prefetch(offset, kChunksAhead * size);
+  checkpoint.read(tensor, begin, values);
+  stored->file->forget(offset, size);
 }
 
 }  // namespace slayer

@@ -46,6 +46,9 @@ void stream_computed(const TensorInfo& info,
                      const std::stop_token& stop,
                      const SeeBytes& see = {});
 
+/// Appends a tensor of zeros, whose bytes are zero in every float dtype.
+void stream_zeros(const TensorInfo& info, OutputFile& file, const std::stop_token& stop);
+
 /// Reads a stretch of a tensor as float32 and lets go of the memory it was mapped to.
 void read_stretch(const Checkpoint& checkpoint,
                   const TensorInfo& tensor,

@@ -121,6 +121,21 @@ TEST_F(PackTest, RefusesABaseWithOtherBytes) {
       << message;
 }
 
+TEST_F(PackTest, RefusesPacksThatDisagreeAboutTheirBase) {
+  const fs::path law = packed("law", llama_pro_plan(4, 1));
+  apply(base_, llama_pro_plan(4, 1), std::nullopt, scratch_ / "full", {});
+  change_tensor(scratch_ / "full", "lm_head.weight");
+  const fs::path full = scratch_ / "full.safetensors";
+  pack(Checkpoint::open(scratch_ / "full"), full, {});
+  const auto sha256_of = [](const fs::path& file) {
+    return PackFile(file).manifest().base_tensors.at("lm_head.weight").sha256;
+  };
+  EXPECT_EQ(message_of_unpack(base_, {law, full}),
+            full.string() + ": lm_head.weight: found " + sha256_of(full) + ", expected " +
+                sha256_of(law) + ", as in " + law.string() +
+                " (the packs are not of the same base)");
+}
+
 TEST_F(PackTest, RefusesWhatIsNotAPack) {
   const fs::path weights = base_.path() / "model.safetensors";
   EXPECT_EQ(message_of_unpack(base_, {weights}),
@@ -199,6 +214,15 @@ TEST_F(PackTest, RefusesADamagedPack) {
             }),
             damaged.string() +
                 ": base_tensors.lm_head.weight.dtype: found I8, expected F64, F32, F16 or BF16");
+  EXPECT_EQ(message_after([](PackManifest& manifest) { manifest.record.plan.source_layers = 5; }),
+            damaged.string() + ": source.layers: found 5, expected 4");
+  EXPECT_EQ(message_after([](PackManifest& manifest) {
+              Json config = parse_json(manifest.files["config.json"], "c");
+              config["attention_bias"] = true;
+              manifest.files["config.json"] = json_text(config);
+            }),
+            base_.path().string() +
+                ": model.layers.0.self_attn.q_proj.bias: found nothing, expected this tensor");
   EXPECT_EQ(message_after([](PackManifest& manifest) {
               Json config = parse_json(manifest.files["config.json"], "c");
               config["vocab_size"] = 32;
