@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cassert>
-#include <cmath>
 #include <cstring>
 #include <fmt/format.h>
 
@@ -12,6 +11,9 @@
 
 namespace slayer {
 namespace {
+
+constexpr uint32_t kMagnitude = 0x7fffffffU;  // All but the sign of a float.
+constexpr uint32_t kInfinity = 0x7f800000U;
 
 struct DtypeEntry {
   Dtype dtype;
@@ -43,6 +45,42 @@ const DtypeEntry& entry_of(Dtype dtype) {
   assert(entry != kDtypes.end());
   return *entry;
 }
+
+// The conversions select rather than branch, and are lambdas, which -fPIC does not keep from being
+// inlined: the loops below become SIMD on any processor.
+constexpr auto kFloatFromBfloat16 = [](uint16_t bits) {
+  return std::bit_cast<float>(uint32_t{bits} << 16U);
+};
+
+constexpr auto kBfloat16FromFloat = [](float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  // NaN: rounding could carry into infinity, so set the quiet bit instead.
+  const uint32_t quiet_nan = (bits >> 16U) | 0x40U;
+  const uint32_t rounded = (bits + 0x7fffU + ((bits >> 16U) & 1U)) >> 16U;
+  return static_cast<uint16_t>((bits & kMagnitude) > kInfinity ? quiet_nan : rounded);
+};
+
+constexpr auto kFloatFromFloat16 = [](uint16_t bits) {
+  const uint32_t magnitude = (uint32_t{bits} & 0x7fffU) << 13U;
+  // The product moves the exponent's bias from 15 to 127, exactly, subnormals too.
+  const auto finite = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112F);
+  const uint32_t widened = magnitude >= 0x1fU << 23U ? magnitude | kInfinity : finite;
+  return std::bit_cast<float>(widened | (uint32_t{bits} & 0x8000U) << 16U);
+};
+
+constexpr auto kFloat16FromFloat = [](float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const uint32_t magnitude = bits & kMagnitude;
+  const uint32_t normal =
+      (magnitude + 0xfffU + ((magnitude >> 13U) & 1U) - (uint32_t{127 - 15} << 23U)) >> 13U;
+  // Beside 0.5 the last bit of a float weighs 2^-24, a half's smallest: the sum rounds.
+  const uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) -
+                             std::bit_cast<uint32_t>(0.5F);
+  const uint32_t finite = magnitude < std::bit_cast<uint32_t>(0x1p-14F) ? subnormal : normal;
+  const uint32_t special = magnitude > kInfinity ? 0x7e00U : 0x7c00U;
+  const uint32_t narrowed = magnitude >= std::bit_cast<uint32_t>(0x1p16F) ? special : finite;
+  return static_cast<uint16_t>(narrowed | ((bits >> 16U) & 0x8000U));
+};
 
 template <class Stored, class Convert>
 void widen_each(std::span<const std::byte> stored, std::span<float> values, Convert convert) {
@@ -95,23 +133,13 @@ bool is_float(Dtype dtype) {
          dtype == Dtype::kBF16;
 }
 
-float float_from_bfloat16(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16U); }
+float float_from_bfloat16(uint16_t bits) { return kFloatFromBfloat16(bits); }
 
-uint16_t bfloat16_from_float(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  // NaN: rounding could carry into infinity, so set the quiet bit instead.
-  const uint32_t quiet_nan = (bits >> 16U) | 0x40U;
-  const uint32_t rounded = (bits + 0x7fffU + ((bits >> 16U) & 1U)) >> 16U;
-  return static_cast<uint16_t>(std::isnan(value) ? quiet_nan : rounded);
-}
+uint16_t bfloat16_from_float(float value) { return kBfloat16FromFloat(value); }
 
-float float_from_float16(uint16_t bits) {
-  return static_cast<float>(std::bit_cast<_Float16>(bits));
-}
+float float_from_float16(uint16_t bits) { return kFloatFromFloat16(bits); }
 
-uint16_t float16_from_float(float value) {
-  return std::bit_cast<uint16_t>(static_cast<_Float16>(value));
-}
+uint16_t float16_from_float(float value) { return kFloat16FromFloat(value); }
 
 void widen_to_float(Dtype dtype, std::span<const std::byte> stored, std::span<float> values) {
   switch (dtype) {
@@ -120,9 +148,9 @@ void widen_to_float(Dtype dtype, std::span<const std::byte> stored, std::span<fl
     case Dtype::kF32:
       return widen_each<float>(stored, values, [](float x) { return x; });
     case Dtype::kF16:
-      return widen_each<uint16_t>(stored, values, float_from_float16);
+      return widen_each<uint16_t>(stored, values, kFloatFromFloat16);
     case Dtype::kBF16:
-      return widen_each<uint16_t>(stored, values, float_from_bfloat16);
+      return widen_each<uint16_t>(stored, values, kFloatFromBfloat16);
     default:
       assert(false && "widen_to_float takes float dtypes");
   }
@@ -135,9 +163,9 @@ void narrow_from_float(Dtype dtype, std::span<const float> values, std::span<std
     case Dtype::kF32:
       return narrow_each<float>(values, stored, [](float x) { return x; });
     case Dtype::kF16:
-      return narrow_each<uint16_t>(values, stored, float16_from_float);
+      return narrow_each<uint16_t>(values, stored, kFloat16FromFloat);
     case Dtype::kBF16:
-      return narrow_each<uint16_t>(values, stored, bfloat16_from_float);
+      return narrow_each<uint16_t>(values, stored, kBfloat16FromFloat);
     default:
       assert(false && "narrow_from_float takes float dtypes");
   }

@@ -65,6 +65,37 @@ TEST(Bfloat16, KeepsNanAndInfinity) {
             std::numeric_limits<float>::infinity());
 }
 
+/// The compiler's own half type, by which the conversions are judged.
+uint16_t half_bits(float value) { return std::bit_cast<uint16_t>(static_cast<_Float16>(value)); }
+
+TEST(Float16, ConvertsAsTheCompilersHalfDoes) {
+  for (uint32_t bits = 0; bits < (1U << 16U); ++bits) {
+    const auto half = static_cast<uint16_t>(bits);
+    const auto expected = static_cast<float>(std::bit_cast<_Float16>(half));
+    const float value = float_from_float16(half);
+    ASSERT_TRUE(std::isnan(expected)
+                    ? std::isnan(value)
+                    : std::bit_cast<uint32_t>(value) == std::bit_cast<uint32_t>(expected))
+        << bits;
+  }
+  // Every 4,099th float, and those around each half, where rounding decides.
+  const auto check = [](uint32_t bits) {
+    const auto value = std::bit_cast<float>(bits);
+    const uint16_t half = float16_from_float(value);
+    ASSERT_TRUE(std::isnan(value) ? std::isnan(float_from_float16(half)) : half == half_bits(value))
+        << bits;
+  };
+  for (uint64_t bits = 0; bits <= UINT32_MAX; bits += 4099) {
+    check(static_cast<uint32_t>(bits));
+  }
+  for (uint32_t half = 0; half < (1U << 16U); ++half) {
+    const auto exact = std::bit_cast<uint32_t>(float_from_float16(static_cast<uint16_t>(half)));
+    for (const uint32_t half_step : {0U, 0xfffU, 0x1000U, 0x1001U}) {
+      check(exact + half_step);
+    }
+  }
+}
+
 TEST(Dtype, EveryStoredValueSurvivesWideningAndNarrowing) {
   for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16}) {
     SCOPED_TRACE(safetensors_name(dtype));
