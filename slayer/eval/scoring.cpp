@@ -47,8 +47,9 @@ void score_chunk(const CausalLM& model,
                  const at::Tensor& hidden,
                  std::span<const Wanted::Entry> entries,
                  int64_t first) {
-  const at::Tensor values = logits(model, hidden).to(at::kFloat);
-  const at::Tensor largest = values.amax(/*dim=*/-1, /*keepdim=*/true);
+  // In place: a chunk of logits is far larger than the caches.
+  const at::Tensor shifted = logits(model, hidden).to(at::kFloat);
+  shifted.sub_(shifted.amax(/*dim=*/-1, /*keepdim=*/true));
   std::vector<int64_t> row_of_entry;
   std::vector<int64_t> token_of_entry;
   for (const Wanted::Entry& entry : entries) {
@@ -57,15 +58,14 @@ void score_chunk(const CausalLM& model,
   }
   const at::Tensor rows = at::tensor(row_of_entry, at::kLong).to(hidden.device());
   const at::Tensor tokens = at::tensor(token_of_entry, at::kLong).to(hidden.device());
-  const at::Tensor shifted = (values - largest).index({rows, tokens}).to(at::kCPU).contiguous();
-  const at::Tensor normalizer =
-      (values - largest).exp_().sum(/*dim=*/-1).log_().to(at::kCPU).contiguous();
-  const float* const shifted_data = shifted.const_data_ptr<float>();
+  const at::Tensor of_tokens = shifted.index({rows, tokens}).to(at::kCPU).contiguous();
+  const at::Tensor normalizer = shifted.exp_().sum(/*dim=*/-1).log_().to(at::kCPU).contiguous();
+  const float* const of_tokens_data = of_tokens.const_data_ptr<float>();
   const float* const normalizer_data = normalizer.const_data_ptr<float>();
   for (size_t i = 0; i < entries.size(); ++i) {
     SequenceScore& score = *entries[i].score;
-    score.loglikelihood += shifted_data[i] - normalizer_data[row_of_entry[i]];
-    score.is_greedy = score.is_greedy && shifted_data[i] == 0.0F;
+    score.loglikelihood += of_tokens_data[i] - normalizer_data[row_of_entry[i]];
+    score.is_greedy = score.is_greedy && of_tokens_data[i] == 0.0F;
   }
 }
 

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "slayer/model/linear.h"
+
 namespace slayer {
 
 const at::Tensor& tensor_of(const CausalLM& model, const ExpectedTensor& expected) {
@@ -77,7 +79,7 @@ at::Tensor forward_hidden(const CausalLM& model,
 }
 
 at::Tensor logits(const CausalLM& model, const at::Tensor& hidden_states) {
-  return at::linear(hidden_states, model.lm_head);
+  return apply_linear(hidden_states, model.lm_head);
 }
 
 }  // namespace slayer

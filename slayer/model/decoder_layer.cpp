@@ -4,6 +4,8 @@
 
 #include <cassert>
 
+#include "slayer/model/linear.h"
+
 namespace slayer {
 namespace {
 
@@ -38,9 +40,9 @@ at::Tensor attention(const DecoderLayer& layer,
                      const ForwardPass& pass,
                      KvCache* cache,
                      int64_t cache_layer) {
-  at::Tensor query = split_heads(at::linear(x, layer.q_proj, layer.q_bias), config.head_dim);
-  at::Tensor key = split_heads(at::linear(x, layer.k_proj, layer.k_bias), config.head_dim);
-  at::Tensor value = split_heads(at::linear(x, layer.v_proj, layer.v_bias), config.head_dim);
+  at::Tensor query = split_heads(apply_linear(x, layer.q_proj, layer.q_bias), config.head_dim);
+  at::Tensor key = split_heads(apply_linear(x, layer.k_proj, layer.k_bias), config.head_dim);
+  at::Tensor value = split_heads(apply_linear(x, layer.v_proj, layer.v_bias), config.head_dim);
   if (layer.q_norm.defined()) {
     query = rms_norm(query, layer.q_norm, config.rms_norm_eps);
     key = rms_norm(key, layer.k_norm, config.rms_norm_eps);
@@ -51,13 +53,13 @@ at::Tensor attention(const DecoderLayer& layer,
     std::tie(key, value) = cache->store(cache_layer, pass.past, key, value);
   }
   const at::Tensor mixed = attend(query, key, value, pass.masks.of(layer.sliding_window));
-  return at::linear(mixed.transpose(1, 2).flatten(-2), layer.o_proj, layer.o_bias);
+  return apply_linear(mixed.transpose(1, 2).flatten(-2), layer.o_proj, layer.o_bias);
 }
 
 at::Tensor mlp(const DecoderLayer& layer, const at::Tensor& x) {
-  const at::Tensor gate = at::linear(x, layer.gate_proj, layer.gate_bias);
-  const at::Tensor up = at::linear(x, layer.up_proj, layer.up_bias);
-  return at::linear(at::silu(gate).mul_(up), layer.down_proj, layer.down_bias);
+  const at::Tensor gate = apply_linear(x, layer.gate_proj, layer.gate_bias);
+  const at::Tensor up = apply_linear(x, layer.up_proj, layer.up_bias);
+  return apply_linear(at::silu(gate).mul_(up), layer.down_proj, layer.down_bias);
 }
 
 }  // namespace
