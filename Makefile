@@ -32,7 +32,8 @@ fuzz: setup-fuzz build/fuzz/build.ninja ## Run each fuzz target for 60 seconds (
 	cmake --build --preset fuzz
 	scripts/fuzz 60
 
-soak: asan fuzz ## The long campaigns: sanitizers, fuzzing
+soak: build asan fuzz ## The long campaigns: sanitizers, fuzzing, kills
+	ctest --preset release -C soak -L soak
 
 format: setup-lint ## Format all sources
 	scripts/lint --fix

@@ -8,7 +8,6 @@
 #include <map>
 
 #include "slayer/checkpoint/writer.h"
-#include "slayer/core/dtype.h"
 #include "slayer/core/json.h"
 #include "slayer/surgery/model_card.h"
 #include "slayer/surgery/model_folder.h"
@@ -22,10 +21,28 @@ constexpr std::string_view kTrainingKey = "training";
 constexpr std::string_view kConfigFile = "config.json";
 constexpr int64_t kLargestStep = int64_t{1} << 40U;
 
-/// The elements of a master weight, for stream_computed to narrow.
-FillValues elements_of(const at::Tensor& master) {
-  return [values = master.detach().cpu().contiguous()](int64_t begin, std::span<float> chunk) {
-    std::copy_n(values.const_data_ptr<float>() + begin, chunk.size(), chunk.begin());
+/// For TensorToWrite: a master weight, narrowed to the stored dtype.
+std::function<void(OutputFile&)> write_trained(const at::Tensor& master,
+                                               const TensorInfo& info,
+                                               const std::stop_token& stop) {
+  return [values = master.detach().cpu().contiguous(), info, stop](OutputFile& file) {
+    const float* all = values.const_data_ptr<float>();
+    stream_computed(
+        info,
+        [all](int64_t begin, std::span<float> stretch) {
+          std::copy_n(all + begin, stretch.size(), stretch.begin());
+        },
+        file,
+        stop);
+  };
+}
+
+/// For TensorToWrite: a tensor as the source stores it.
+std::function<void(OutputFile&)> write_frozen(const Checkpoint& checkpoint,
+                                              const TensorInfo& info,
+                                              const std::stop_token& stop) {
+  return [checkpoint, info, stop](OutputFile& file) {
+    stream_tensor(checkpoint, info, info.dtype, file, stop);
   };
 }
 
@@ -39,19 +56,10 @@ std::vector<TensorToWrite> tensors_to_write(const TrainJob& job,
   std::vector<TensorToWrite> tensors;
   for (const TensorInfo& info : job.checkpoint.tensors()) {
     const auto master = masters.find(info.name);
-    tensors.push_back(
-        {.info = info,
-         .write = [&job,
-                   info,
-                   stop,
-                   fill = master == masters.end() ? FillValues{}
-                                                  : elements_of(master->second)](OutputFile& file) {
-           if (fill) {
-             stream_computed(info, fill, file, stop);
-           } else {
-             stream_tensor(job.checkpoint, info, info.dtype, file, stop);
-           }
-         }});
+    tensors.push_back({.info = info,
+                       .write = master == masters.end()
+                                    ? write_frozen(job.checkpoint, info, stop)
+                                    : write_trained(master->second, info, stop)});
   }
   return tensors;
 }

@@ -1,0 +1,14 @@
+#include <gtest/gtest.h>
+#include <random>
+
+#include "tests/support/killed_training.h"
+
+namespace slayer {
+namespace {
+
+TEST(KilledTraining, EndsInTheSameBytes) {
+  expect_same_bytes_after_kills(/*kills=*/6, std::random_device()());
+}
+
+}  // namespace
+}  // namespace slayer
