@@ -60,35 +60,6 @@ std::string change_text(const JsonObject& result) {
   return text;
 }
 
-std::string perplexities(const JsonObject& summary, TableStyle style) {
-  std::vector<std::vector<std::string>> rows{
-      {"held-out text", "documents", "tokens", "base", "new", "change"}};
-  for (const char* kind : {"domain", "general"}) {
-    const JsonObject result = summary.object("text").object(kind);
-    rows.push_back({kind,
-                    fmt::format("{}", result.number("documents")),
-                    fmt::format("{}", result.number("tokens")),
-                    perplexity_text(result.object("base")),
-                    perplexity_text(result.object("new")),
-                    change_text(result)});
-  }
-  return format_table(rows, style) +
-         "\nPerplexity with 95 % bootstrap intervals over documents; the change is paired.\n";
-}
-
-std::string times(const JsonObject& summary) {
-  const JsonObject time = summary.object("time");
-  std::string text = fmt::format("{} ({:.0f} CPU-seconds):",
-                                 format_duration(time.number("seconds")),
-                                 time.number("cpu_seconds"));
-  const char* separator = " ";
-  for (const auto& [stage, took] : time.object("stages").json().items()) {
-    text += separator + stage + " " + format_duration(took.value("seconds", 0.0));
-    separator = ", ";
-  }
-  return text + "\n";
-}
-
 /// The text with each run of white space as one space.
 std::string one_line(const std::string& text) {
   std::istringstream words(text);
@@ -113,10 +84,64 @@ std::string samples(const JsonObject& summary) {
 
 }  // namespace
 
+std::string describe_models(const JsonObject& summary) {
+  return sizes(summary) + surgery_check(summary);
+}
+
+std::string tabulate_perplexities(const JsonObject& summary, TableStyle style) {
+  std::vector<std::vector<std::string>> rows{
+      {"held-out text", "documents", "tokens", "base", "new", "change"}};
+  for (const char* kind : {"domain", "general"}) {
+    const JsonObject result = summary.object("text").object(kind);
+    rows.push_back({kind,
+                    fmt::format("{}", result.number("documents")),
+                    fmt::format("{}", result.number("tokens")),
+                    perplexity_text(result.object("base")),
+                    perplexity_text(result.object("new")),
+                    change_text(result)});
+  }
+  return format_table(rows, style) +
+         "\nPerplexity with 95 % bootstrap intervals over documents; the change is paired.\n";
+}
+
+std::string describe_time(const JsonObject& summary) {
+  const JsonObject time = summary.object("time");
+  std::string text = fmt::format("{} ({:.0f} CPU-seconds):",
+                                 format_duration(time.number("seconds")),
+                                 time.number("cpu_seconds"));
+  const char* separator = " ";
+  for (const auto& [stage, took] : time.object("stages").json().items()) {
+    text += separator + stage + " " + format_duration(took.value("seconds", 0.0));
+    separator = ", ";
+  }
+  return text + "\n";
+}
+
+std::string report_variants(const Json& summary, const std::string& file, TableStyle style) {
+  std::vector<std::vector<std::string>> rows{
+      {"variant", "domain", "change", "general", "change", "trained", "time"}};
+  for (const Json& entry : JsonObject(summary, file).array("variants")) {
+    const JsonObject variant(entry, file, "variants[]");
+    const JsonObject one = variant.object("summary");
+    const JsonObject domain = one.object("text").object("domain");
+    const JsonObject general = one.object("text").object("general");
+    rows.push_back({variant.string("name"),
+                    fmt::format("{:.2f}", domain.object("new").number("perplexity")),
+                    change_text(domain),
+                    fmt::format("{:.2f}", general.object("new").number("perplexity")),
+                    change_text(general),
+                    count_text(one.object("models").object("new"), "trained_parameters"),
+                    format_duration(one.object("time").number("seconds"))});
+  }
+  return format_table(rows, style) +
+         "\nPerplexity on held-out text, and its paired change from the base's with 95 % "
+         "intervals.\n";
+}
+
 std::string report_run(const Json& summary, const std::string& file, TableStyle style) {
   const JsonObject object(summary, file);
-  return sizes(object) + surgery_check(object) + "\n" + perplexities(object, style) + "\n" +
-         times(object) + samples(object);
+  return describe_models(object) + "\n" + tabulate_perplexities(object, style) + "\n" +
+         describe_time(object) + samples(object);
 }
 
 }  // namespace slayer

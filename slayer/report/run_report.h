@@ -14,4 +14,13 @@ namespace slayer {
 /// is not one.
 std::string report_run(const Json& summary, const std::string& file, TableStyle style);
 
+/// A table of a recipe's variants: what each gained, forgot and cost.
+std::string report_variants(const Json& summary, const std::string& file, TableStyle style);
+
+/// Parts of report_run: both models' sizes and the check of surgery, the table of held-out texts,
+/// the time of all stages.
+std::string describe_models(const JsonObject& summary);
+std::string tabulate_perplexities(const JsonObject& summary, TableStyle style);
+std::string describe_time(const JsonObject& summary);
+
 }  // namespace slayer

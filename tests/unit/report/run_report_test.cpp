@@ -3,42 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/error_message.h"
+#include "tests/support/run_summary.h"
 
 namespace slayer {
 namespace {
 
-Json summary() {
-  const Json text = {{"documents", 58},
-                     {"tokens", 23412},
-                     {"base", {{"perplexity", 14.5}, {"low", 13.25}, {"high", 15.75}}},
-                     {"new", {{"perplexity", 11.6}, {"low", 10.5}, {"high", 12.75}}},
-                     {"change", -0.2},
-                     {"change_low", -0.21},
-                     {"change_high", -0.19}};
-  return {{"format", 1},
-          {"models",
-           {{"base", {{"layers", 30}, {"parameters", 134515008}}},
-            {"new",
-             {{"layers", 37},
-              {"parameters", 159302016},
-              {"trained_layers", 8},
-              {"trained_parameters", 28325376}}}}},
-          {"verify",
-           {{"must_be_identical", true},
-            {"is_identical", true},
-            {"tokens", 1934},
-            {"base_loss", 3.05},
-            {"new_loss", 3.05}}},
-          {"text", {{"domain", text}, {"general", text}}},
-          {"samples", {{{"prompt", "Once"}, {"base", "a\nb"}, {"new", "c"}}}},
-          {"time",
-           {{"seconds", 61.0},
-            {"cpu_seconds", 118.0},
-            {"stages", {{"plan", {{"seconds", 1.0}}}, {"train", {{"seconds", 60.0}}}}}}}};
-}
-
 TEST(RunReport, ShowsSizesCheckPerplexitiesTimeAndSamples) {
-  EXPECT_EQ(report_run(summary(), "summary.json", TableStyle::kTerminal),
+  EXPECT_EQ(report_run(run_summary(), "summary.json", TableStyle::kTerminal),
             "30 layers, 135 M parameters -> 37 layers, 159 M; 8 layers trained, 28.3 M "
             "(17.8 %)\n"
             "before training: logits bit-identical to the base's on 1934 tokens\n"
@@ -47,8 +18,8 @@ TEST(RunReport, ShowsSizesCheckPerplexitiesTimeAndSamples) {
             "                    change\n"
             "domain                58   23412  14.50 (13.25 to 15.75)  11.60 (10.50 to 12.75)"
             "  -20.0 % (-21.0 to -19.0)\n"
-            "general               58   23412  14.50 (13.25 to 15.75)  11.60 (10.50 to 12.75)"
-            "  -20.0 % (-21.0 to -19.0)\n"
+            "general               58   23412  14.50 (13.25 to 15.75)  14.60 (13.50 to 15.75)"
+            "     +0.7 % (-0.2 to +1.5)\n"
             "\n"
             "Perplexity with 95 % bootstrap intervals over documents; the change is paired.\n"
             "\n"
@@ -60,7 +31,7 @@ TEST(RunReport, ShowsSizesCheckPerplexitiesTimeAndSamples) {
 }
 
 TEST(RunReport, SaysWhatAPruneCost) {
-  Json pruned = summary();
+  Json pruned = run_summary();
   pruned["verify"] = {{"must_be_identical", false},
                       {"is_identical", false},
                       {"tokens", 100},
@@ -72,7 +43,7 @@ TEST(RunReport, SaysWhatAPruneCost) {
 }
 
 TEST(RunReport, NamesWhatIsMissing) {
-  Json broken = summary();
+  Json broken = run_summary();
   broken["text"]["domain"].erase("change");
   EXPECT_EQ(message_of([&] { report_run(broken, "summary.json", TableStyle::kTerminal); }),
             "summary.json: text.domain.change: found nothing, expected this key");
