@@ -31,7 +31,10 @@ void add_train(CLI::App& app, Context& context);
 void add_eval(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
 void add_generate(CLI::App& app, Context& context);
+void add_report(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
+void add_completion(CLI::App& app, Context& context);
+void add_manual(CLI::App& app, Context& context);
 
 /// Adds --json and --quiet to a subcommand.
 void add_output_options(CLI::App& command, Context& context);

@@ -41,7 +41,10 @@ constexpr std::array kCommands{
     add_eval,
     add_compare,
     add_generate,
+    add_report,
     add_run,
+    add_completion,
+    add_manual,
 };
 
 /// Turns the first Ctrl-C or SIGTERM into a stop request and lets the second one kill. A thread
