@@ -11,6 +11,7 @@
 #include "slayer/eval/evaluation.h"
 #include "slayer/eval/evaluation_file.h"
 #include "slayer/eval/perplexity.h"
+#include "slayer/eval/task_folder.h"
 #include "slayer/model/device.h"
 #include "slayer/model/generate.h"
 #include "slayer/model/load.h"
@@ -24,7 +25,7 @@ namespace {
 struct EvalOptions {
   std::string checkpoint;
   std::vector<std::string> tasks;
-  std::string tasks_dir = SLAYER_TASKS_DIR;
+  std::string tasks_dir = default_task_folder().string();
   std::string data_dir;
   std::vector<std::string> text;
   std::string text_field = "text";
@@ -181,7 +182,7 @@ void add_eval(CLI::App& app, Context& context) {
       ->type_name("DIR");
   command->add_option("--tasks-dir", options->tasks_dir, "Folder of task files")
       ->type_name("DIR")
-      ->capture_default_str();
+      ->default_str("slayer's own");
   command->add_option("--out", options->out, "Results; samples_<task>.jsonl lie beside it")
       ->type_name("FILE");
   command->add_option("--limit", options->limit, "Only the first items of each task")

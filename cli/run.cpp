@@ -14,21 +14,30 @@ struct RunOptions {
   std::string recipe;
   std::string out;
   bool is_dry_run = false;
+  StageChoice choice;
 };
 
 void run(const RunOptions& options, const Context& context) {
   const Recipe recipe = read_recipe(options.recipe);
   if (options.is_dry_run) {
-    fmt::print("{}", describe_run(recipe, options.out));
+    fmt::print("{}", describe_run(recipe, options.out, options.choice));
     return;
   }
   const RunControl control{.progress = context.progress_style(), .stop = context.stop};
-  const Json summary = run_recipe(recipe, options.out, control);
+  const Json summary = run_recipe(recipe, options.out, options.choice, control);
   if (context.json) {
     fmt::print("{}\n", summary.dump(2));
-  } else {
-    fmt::print("\n{}", report_run(summary, "summary.json", TableStyle::kTerminal));
+    return;
   }
+  const std::string page = (std::filesystem::path(options.out) / "report.html").string();
+  if (summary.contains("variants")) {
+    fmt::print("\n{}", report_variants(summary, "summary.json", TableStyle::kTerminal));
+  } else if (summary.contains("models")) {
+    fmt::print("\n{}", report_run(summary, "summary.json", TableStyle::kTerminal));
+  } else {
+    return;  // Some stages were left out.
+  }
+  fmt::print("\nreport: {}\n", page);
 }
 
 }  // namespace
@@ -44,6 +53,12 @@ void add_run(CLI::App& app, Context& context) {
       ->type_name("RUN");
   command->add_flag(
       "--dry-run", options->is_dry_run, "Check everything and say what would be done");
+  CLI::Option* const only = command->add_option(
+      "--only", options->choice.only, "Do this stage alone, if it is out of date");
+  command
+      ->add_option(
+          "--from", options->choice.from, "Do this stage and those after it, even if up to date")
+      ->excludes(only);
   add_output_options(*command, context);
   command->footer(
       "Stages whose inputs and settings did not change are skipped; a run that was killed goes on\n"

@@ -48,6 +48,7 @@ EvaluationFile EvaluationFile::read(const std::filesystem::path& path) {
   object.object("items");
   EvaluationFile file;
   file.json_ = std::move(json);
+  file.path_ = path.string();
   return file;
 }
 
@@ -79,6 +80,23 @@ void EvaluationFile::add_text(const std::string& name,
   json_["results"][key] = metrics;
   json_["configs"][key] = config;
   json_["items"][key] = items;
+}
+
+PerplexityResult EvaluationFile::text(const std::string& name) const {
+  const std::string key = "text:" + name;
+  const JsonObject file(json_, path_);
+  const JsonObject items = file.object("items").object(key);
+  Json result = file.object("results").object(key).json();
+  const Json& losses = items.array("loss");
+  const Json& tokens = items.array("tokens");
+  if (losses.size() != tokens.size()) {
+    items.fail("tokens", fmt::format("{} numbers", tokens.size()), "one for each loss");
+  }
+  result["documents"] = Json::array();
+  for (size_t i = 0; i < losses.size(); ++i) {
+    result["documents"].push_back({{"loss", losses[i]}, {"tokens", tokens[i]}});
+  }
+  return perplexity_from_json(result, path_);
 }
 
 std::string format_results(const EvaluationFile& file) {

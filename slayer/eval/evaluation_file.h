@@ -34,12 +34,16 @@ class EvaluationFile final {
   /// Under "text:<name>".
   void add_text(const std::string& name, const PerplexityResult& result, const Json& config);
 
+  /// What add_text was given. @throws Error when the file has no such text.
+  PerplexityResult text(const std::string& name) const;
+
   const Json& json() const { return json_; }
 
  private:
   EvaluationFile() = default;
 
   Json json_;
+  std::string path_;  ///< Where it was read from; for errors.
 };
 
 /// Terminal table of all results: one line a task and metric, with its standard error or interval.

@@ -2,7 +2,10 @@
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/error.h"
+#include "slayer/eval/evaluation.h"
+#include "slayer/eval/evaluation_file.h"
 #include "slayer/eval/perplexity.h"
+#include "slayer/eval/task_folder.h"
 #include "slayer/model/device.h"
 #include "slayer/model/generate.h"
 #include "slayer/model/load.h"
@@ -36,6 +39,30 @@ Json samples(const CausalLM& model,
   return all;
 }
 
+void add_texts(const CausalLM& model,
+               const Tokenizer& tokenizer,
+               const std::string& name,
+               const EvalSettings& settings,
+               EvaluationFile& file) {
+  PerplexityOptions options;
+  options.seq_len = settings.recipe.seq_len;
+  const Json config = {{"seq_len", options.seq_len},
+                       {"dtype", torch_name(dtype_of(settings.dtype))},
+                       {"adds_bos", !tokenizer.prefix_ids().empty()}};
+  for (const auto& [kind, patterns] : {std::pair("domain", &settings.recipe.domain),
+                                       std::pair("general", &settings.recipe.general)}) {
+    throw_if_stopped(settings);
+    const auto documents =
+        encode_documents(tokenizer, read_texts(*patterns, settings.recipe.text_field));
+    Progress progress(name + " on " + kind,
+                      count_scored_tokens(documents, options.seq_len),
+                      "tokens",
+                      settings.progress);
+    file.add_text(kind, measure_perplexity(model, documents, options, progress), config);
+    progress.finish();
+  }
+}
+
 }  // namespace
 
 std::vector<Document> read_texts(const std::vector<std::string>& patterns,
@@ -48,35 +75,53 @@ std::vector<Document> read_texts(const std::vector<std::string>& patterns,
   return documents;
 }
 
+TaskCatalogue task_catalogue(const EvalRecipe& recipe) {
+  return recipe.domain_tasks.empty() && recipe.general_tasks.empty()
+             ? TaskCatalogue()
+             : read_task_folder(recipe.tasks_dir.empty() ? default_task_folder()
+                                                         : recipe.tasks_dir);
+}
+
+std::vector<std::string> task_names(const EvalRecipe& recipe, const TaskCatalogue& catalogue) {
+  std::vector<std::string> names = recipe.domain_tasks;
+  names.insert(names.end(), recipe.general_tasks.begin(), recipe.general_tasks.end());
+  return resolve_tasks(catalogue, names);
+}
+
 Json evaluate(const std::filesystem::path& path,
               const std::string& name,
+              const std::filesystem::path& samples_folder,
               const EvalSettings& settings) {
   const Checkpoint checkpoint = Checkpoint::open(path);
   const Tokenizer tokenizer = Tokenizer::from_side_files(checkpoint.side_files(), path.string());
   const CausalLM model = load_causal_lm(checkpoint, settings.dtype, settings.device);
-  const int64_t seq_len = settings.recipe.seq_len;
-  Json results = Json::object();
-  for (const auto& [kind, patterns] : {std::pair("domain", &settings.recipe.domain),
-                                       std::pair("general", &settings.recipe.general)}) {
-    throw_if_stopped(settings);
-    const auto documents =
-        encode_documents(tokenizer, read_texts(*patterns, settings.recipe.text_field));
-    Progress progress(
-        name + " on " + kind, count_scored_tokens(documents, seq_len), "tokens", settings.progress);
-    PerplexityOptions options;
-    options.seq_len = seq_len;
-    results[std::string("text:") + kind] =
-        perplexity_to_json(measure_perplexity(model, documents, options, progress));
-    progress.finish();
+  EvaluationFile file(checkpoint.hash());
+  add_texts(model, tokenizer, name, settings, file);
+  const TaskCatalogue catalogue = task_catalogue(settings.recipe);
+  EvaluationOptions options;
+  options.data_dir = settings.recipe.data_dir;
+  options.samples_folder = samples_folder;
+  options.model_hash = checkpoint.hash();
+  options.dtype = torch_name(dtype_of(settings.dtype));
+  options.items.num_fewshot = settings.recipe.num_fewshot;
+  options.items.limit = settings.recipe.limit;
+  options.stop_tokens = stop_tokens(checkpoint);
+  options.progress = settings.progress;
+  options.stop = settings.stop;
+  std::filesystem::create_directories(samples_folder);
+  for (const std::string& task : task_names(settings.recipe, catalogue)) {
+    file.add_task(task, evaluate_task(model, tokenizer, catalogue.tasks.at(task), options));
   }
-  return {{"format", 1},
-          {"model", checkpoint.hash()},
-          {"results", results},
-          {"configs",
-           {{"seq_len", seq_len},
-            {"dtype", torch_name(dtype_of(settings.dtype))},
-            {"adds_bos", !tokenizer.prefix_ids().empty()}}},
-          {"samples", samples(model, tokenizer, stop_tokens(checkpoint), settings)}};
+  for (const auto* const names : {&settings.recipe.domain_tasks, &settings.recipe.general_tasks}) {
+    for (const std::string& group : *names) {
+      if (const auto found = catalogue.groups.find(group); found != catalogue.groups.end()) {
+        file.add_group(found->second);
+      }
+    }
+  }
+  Json json = file.json();
+  json["samples"] = samples(model, tokenizer, options.stop_tokens, settings);
+  return json;
 }
 
 }  // namespace slayer

@@ -10,6 +10,7 @@
 #include "slayer/core/json.h"
 #include "slayer/core/progress.h"
 #include "slayer/data/documents.h"
+#include "slayer/eval/task.h"
 #include "slayer/recipe/recipe.h"
 
 namespace slayer {
@@ -27,15 +28,24 @@ struct EvalSettings {
 std::vector<Document> read_texts(const std::vector<std::string>& patterns,
                                  const std::string& text_field);
 
-/// Perplexity of a checkpoint on the domain's and the general held-out text, and how it goes on
-/// with the prompts, greedily:
+/// The task files that the recipe's tasks come from.
+TaskCatalogue task_catalogue(const EvalRecipe& recipe);
+
+/// The names of all its tasks, groups taken apart: the domain's, then the general ones.
+/// @throws Error for a name that no task has.
+std::vector<std::string> task_names(const EvalRecipe& recipe, const TaskCatalogue& catalogue);
+
+/// Perplexity of a checkpoint on the domain's and the general held-out text, its results on the
+/// tasks, and how it goes on with the prompts, greedily: an evaluation's JSON (evaluation_file.h)
+/// with "text:domain", "text:general" and the tasks, and
 ///
-///   {"format": 1, "model": hash, "results": {"text:domain": {...}, "text:general": {...}},
-///    "configs": {...}, "samples": [{"prompt": "...", "text": "..."}]}
+///   "samples": [{"prompt": "...", "text": "..."}]
 ///
-/// `name` is shown with the progress. @throws Interrupted when asked to stop.
+/// `samples_folder` holds the tasks' samples and what a former attempt had done of them; `name` is
+/// shown with the progress. @throws Interrupted when asked to stop.
 Json evaluate(const std::filesystem::path& checkpoint,
               const std::string& name,
+              const std::filesystem::path& samples_folder,
               const EvalSettings& settings);
 
 }  // namespace slayer

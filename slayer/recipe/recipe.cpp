@@ -1,5 +1,6 @@
 #include "slayer/recipe/recipe.h"
 
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <set>
@@ -9,6 +10,7 @@
 #include "slayer/core/toml.h"
 #include "slayer/data/documents.h"
 #include "slayer/model/device.h"
+#include "slayer/recipe/variants.h"
 
 namespace slayer {
 namespace {
@@ -31,11 +33,25 @@ auto checked(const std::string& recipe, const Check& check) {
   }
 }
 
-/// A table of the recipe, empty where the file has none.
-JsonObject table(const JsonObject& recipe, std::string_view name) {
+/// Puts a variant's name to the errors of its keys.
+template <class Read>
+auto named_after(const std::string& variant, const Read& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    ErrorParts parts = error.parts();
+    parts.item = "variant " + variant + ": " + parts.item;
+    throw Error(parts);
+  }
+}
+
+/// A table of the recipe with known keys only, empty where the file has none.
+JsonObject table(const JsonObject& recipe, const std::string& name) {
   static const Json kEmpty = Json::object();
-  return recipe.has(name) ? recipe.object(name)
-                          : JsonObject(kEmpty, recipe.file(), std::string(name));
+  JsonObject object =
+      recipe.has(name) ? recipe.object(name) : JsonObject(kEmpty, recipe.file(), name);
+  object.refuse_unknown_keys(recipe_keys().at(name));
+  return object;
 }
 
 std::vector<std::string> strings(const JsonObject& object, std::string_view key) {
@@ -88,14 +104,6 @@ std::optional<int64_t> optional_integer(const JsonObject& object,
 }
 
 PlanRecipe read_plan(const JsonObject& object) {
-  object.refuse_unknown_keys({"strategy",
-                              "every",
-                              "shallow",
-                              "new_layers",
-                              "ranges",
-                              "prune",
-                              "prune_layers",
-                              "prune_mode"});
   PlanRecipe plan;
   plan.strategy = object.string_or("strategy", plan.strategy);
   const std::set<std::string> known{"slayer", "llama-pro", "solar", "prune", "passthrough"};
@@ -118,22 +126,6 @@ PlanRecipe read_plan(const JsonObject& object) {
 }
 
 TrainOptions read_train(const JsonObject& object, const std::filesystem::path& folder) {
-  object.refuse_unknown_keys({"data",
-                              "text_field",
-                              "steps",
-                              "warmup",
-                              "seq_len",
-                              "batch_size",
-                              "micro_batch_size",
-                              "lr",
-                              "clip",
-                              "weight_decay",
-                              "beta1",
-                              "beta2",
-                              "seed",
-                              "save_every",
-                              "packing",
-                              "eos"});
   TrainOptions train;
   train.data = text_files(object, "data", folder);
   train.text_field = object.string_or("text_field", train.text_field);
@@ -157,8 +149,6 @@ TrainOptions read_train(const JsonObject& object, const std::filesystem::path& f
 }
 
 EvalRecipe read_eval(const JsonObject& object, const std::filesystem::path& folder) {
-  object.refuse_unknown_keys(
-      {"domain", "general", "text_field", "seq_len", "prompts", "max_new_tokens"});
   EvalRecipe eval;
   eval.domain = text_files(object, "domain", folder);
   eval.general = text_files(object, "general", folder);
@@ -166,18 +156,41 @@ EvalRecipe read_eval(const JsonObject& object, const std::filesystem::path& fold
   eval.seq_len = object.integer_or("seq_len", 2, kAny, eval.seq_len);
   eval.prompts = strings(object, "prompts");
   eval.max_new_tokens = object.integer_or("max_new_tokens", 1, kAny, eval.max_new_tokens);
+  eval.domain_tasks = strings(object, "domain_tasks");
+  eval.general_tasks = strings(object, "general_tasks");
+  eval.limit = optional_integer(object, "limit", 1);
+  eval.num_fewshot = optional_integer(object, "num_fewshot", 0);
+  if (object.has("tasks_dir")) {
+    eval.tasks_dir = (folder / object.string("tasks_dir")).lexically_normal();
+  }
+  if (object.has("data_dir")) {
+    eval.data_dir = (folder / object.string("data_dir")).lexically_normal();
+  } else if (const char* const from_environment = std::getenv("SLAYER_DATA_DIR")) {
+    eval.data_dir = from_environment;
+  }
+  if (eval.data_dir.empty() && !(eval.domain_tasks.empty() && eval.general_tasks.empty())) {
+    object.fail("data_dir", "nothing", "the folder of the tasks' data, here or in SLAYER_DATA_DIR");
+  }
   return eval;
 }
 
-}  // namespace
+ExportRecipe read_export(const JsonObject& object) {
+  ExportRecipe exported{.gguf = strings(object, "gguf"), .pack = object.boolean_or("pack", false)};
+  const std::set<std::string> known{"f32", "f16", "bf16", "q8_0"};
+  for (const std::string& type : exported.gguf) {
+    if (!known.contains(type)) {
+      object.fail("gguf", printable(type), "f32, f16, bf16 or q8_0");
+    }
+  }
+  return exported;
+}
 
-Recipe read_recipe(const std::filesystem::path& file) {
+Recipe parse(const std::filesystem::path& file, const Json& json) {
   Recipe recipe;
   recipe.file = file;
-  recipe.json = read_toml_file(file);
+  recipe.json = json;
   const JsonObject root(recipe.json, file.string());
-  root.refuse_unknown_keys(
-      {"base", "import_dtype", "dtype", "device", "threads", "plan", "train", "eval"});
+  root.refuse_unknown_keys(recipe_keys().at(""));
   const std::filesystem::path folder = file.parent_path();
   recipe.base = (folder / root.string("base")).lexically_normal();
   recipe.import_dtype = root.string_or("import_dtype", recipe.import_dtype);
@@ -198,6 +211,77 @@ Recipe read_recipe(const std::filesystem::path& file) {
     validate(recipe.train);
   });
   recipe.eval = read_eval(table(root, "eval"), folder);
+  recipe.exported = read_export(table(root, "export"));
+  return recipe;
+}
+
+}  // namespace
+
+const std::map<std::string, std::vector<std::string_view>>& recipe_keys() {
+  static const std::map<std::string, std::vector<std::string_view>> kKeys{
+      {"",
+       {"base",
+        "import_dtype",
+        "dtype",
+        "device",
+        "threads",
+        "plan",
+        "train",
+        "eval",
+        "export",
+        "variants",
+        "matrix"}},
+      {"plan",
+       {"strategy",
+        "every",
+        "shallow",
+        "new_layers",
+        "ranges",
+        "prune",
+        "prune_layers",
+        "prune_mode"}},
+      {"train",
+       {"data",
+        "text_field",
+        "steps",
+        "warmup",
+        "seq_len",
+        "batch_size",
+        "micro_batch_size",
+        "lr",
+        "clip",
+        "weight_decay",
+        "beta1",
+        "beta2",
+        "seed",
+        "save_every",
+        "packing",
+        "eos"}},
+      {"eval",
+       {"domain",
+        "general",
+        "text_field",
+        "seq_len",
+        "prompts",
+        "max_new_tokens",
+        "domain_tasks",
+        "general_tasks",
+        "data_dir",
+        "tasks_dir",
+        "limit",
+        "num_fewshot"}},
+      {"export", {"gguf", "pack"}},
+  };
+  return kKeys;
+}
+
+Recipe read_recipe(const std::filesystem::path& file) {
+  const Json json = read_toml_file(file);
+  Recipe recipe = parse(file, json);
+  for (const Variant& variant : expand_variants(JsonObject(json, file.string()))) {
+    recipe.variants.push_back(named_after(variant.name, [&] { return parse(file, variant.json); }));
+    recipe.variants.back().variant = variant.name;
+  }
   return recipe;
 }
 

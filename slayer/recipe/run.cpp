@@ -4,305 +4,307 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <optional>
+#include <fmt/ranges.h>
+#include <memory>
+#include <set>
 #include <vector>
 
-#include "slayer/checkpoint/checkpoint.h"
-#include "slayer/checkpoint/gguf_import.h"
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
 #include "slayer/core/log.h"
-#include "slayer/core/sha256.h"
-#include "slayer/data/documents.h"
-#include "slayer/eval/perplexity.h"
-#include "slayer/model/device.h"
-#include "slayer/model/load.h"
-#include "slayer/model/verify.h"
-#include "slayer/recipe/evaluate.h"
-#include "slayer/recipe/stages.h"
+#include "slayer/core/progress.h"
+#include "slayer/recipe/estimate.h"
+#include "slayer/recipe/machine.h"
 #include "slayer/recipe/summary.h"
-#include "slayer/surgery/apply.h"
-#include "slayer/surgery/summary.h"
-#include "slayer/tokenizer/tokenizer.h"
-#include "slayer/train/trainer.h"
+#include "slayer/report/write.h"
 
 namespace slayer {
 namespace {
 
-// What surgery is verified on: short pieces of the held-out texts.
-constexpr size_t kVerifyDocuments = 4;
-constexpr size_t kVerifyTokens = 256;
+// Always done, last; named so that --only can ask for it alone.
+constexpr const char* kReport = "report";
 
-/// SHA-256 of the files' content, in order.
-std::string content_hash(const std::vector<std::string>& patterns) {
-  Sha256 hash;
-  for (const std::filesystem::path& file : find_document_files(patterns)) {
-    const MappedFile mapped(file);
-    hash.update(fmt::format("{} ", mapped.bytes().size()));
-    hash.update(mapped.bytes());
-  }
-  return hash.hex_digest();
+using Jobs = std::vector<std::unique_ptr<Job>>;
+
+/// Of several jobs, the first with the same settings: the stages that follow from these alone are
+/// done in its folder.
+std::filesystem::path folder_of_first(const Jobs& jobs,
+                                      const Recipe& recipe,
+                                      const std::vector<const char*>& tables,
+                                      const std::filesystem::path& own) {
+  const auto is_alike = [&](const auto& job) {
+    return std::ranges::all_of(tables, [&](const char* table) {
+      return job->recipe().json.value(table, Json()) == recipe.json.value(table, Json());
+    });
+  };
+  const auto first = std::ranges::find_if(jobs, is_alike);
+  return first == jobs.end() ? own : (*first)->folders().own;
 }
 
-Json table_of(const Recipe& recipe, const std::string& name) {
-  return recipe.json.value(name, Json::object());
+Jobs make_jobs(const Recipe& recipe, const std::filesystem::path& out, const RunControl& control) {
+  Jobs jobs;
+  if (recipe.variants.empty()) {
+    jobs.push_back(std::make_unique<Job>(
+        recipe, JobFolders{.run = out, .plan = out, .train = out, .own = out}, control));
+    return jobs;
+  }
+  for (const Recipe& variant : recipe.variants) {
+    const std::filesystem::path own = out / "variants" / variant.variant;
+    const JobFolders folders{.run = out,
+                             .plan = folder_of_first(jobs, variant, {"plan"}, own),
+                             .train = folder_of_first(jobs, variant, {"plan", "train"}, own),
+                             .own = own};
+    jobs.push_back(std::make_unique<Job>(variant, folders, control));
+  }
+  return jobs;
 }
 
-/// The recipe's stages over one folder.
-class RecipeRun final {
- public:
-  RecipeRun(const Recipe& recipe, std::filesystem::path out, const RunControl& control)
-      : recipe_(recipe),
-        out_(std::move(out)),
-        control_(control),
-        base_(Checkpoint::open(recipe.base)) {
-    check();
-  }
-
-  std::vector<Stage> stages();
-
-  /// The Hugging Face folder that surgery starts from.
-  std::filesystem::path base_path() const { return base_.is_gguf() ? out_ / "base" : recipe_.base; }
-
- private:
-  /// All that can be found wrong before anything long begins.
-  void check() const;
-
-  static std::string hash_of(const std::filesystem::path& path) {
-    return Checkpoint::open(path).hash();
-  }
-
-  void import_base() const;
-  void write_plan() const;
-  void operate() const;
-  void verify() const;
-  void train(bool goes_on) const;
-
-  Json train_inputs() const;
-  Json eval_inputs(const std::filesystem::path& model) const;
-  Stage eval_stage(const std::string& name, const std::filesystem::path& model) const;
-
-  const Recipe& recipe_;
-  std::filesystem::path out_;
-  RunControl control_;
-  Checkpoint base_;
+/// A stage and whose it is.
+struct JobStage {
+  const Job* job;
+  Stage stage;
 };
 
-void RecipeRun::check() const {
-  base_.require_complete();
-  make_plan(recipe_.plan, base_.config().num_hidden_layers);
-  Tokenizer::from_side_files(base_.side_files(), recipe_.base.string());
-  const int64_t positions = base_.config().max_position_embeddings;
-  if (recipe_.eval.seq_len > positions) {
-    throw Error({.file = recipe_.file.string(),
-                 .item = "eval.seq_len",
-                 .found = fmt::format("{}", recipe_.eval.seq_len),
-                 .expected = fmt::format("at most the model's {} positions", positions)});
+/// All jobs' stages, what they share once.
+std::vector<JobStage> stages_of(const Jobs& jobs) {
+  std::vector<JobStage> all;
+  std::set<std::filesystem::path> outputs;
+  for (const std::unique_ptr<Job>& job : jobs) {
+    for (Stage& stage : job->stages()) {
+      if (outputs.insert(stage.output_path()).second) {
+        all.push_back({job.get(), std::move(stage)});
+      }
+    }
   }
-  if (std::filesystem::exists(out_) && !std::filesystem::exists(out_ / "stages")) {
-    throw Error({.file = out_.string(),
+  return all;
+}
+
+/// "eval" names eval-base and eval-new.
+bool is_named(const Stage& stage, const std::string& name) {
+  return stage.name == name || stage.name.starts_with(name + "-");
+}
+
+/// @throws Error for a name that no stage has.
+void check_choice(const StageChoice& choice, const std::vector<JobStage>& stages) {
+  for (const std::string& name : {choice.only, choice.from}) {
+    if (name.empty() || name == kReport || std::ranges::any_of(stages, [&](const auto& entry) {
+          return is_named(entry.stage, name);
+        })) {
+      continue;
+    }
+    std::vector<std::string> known;
+    for (const JobStage& entry : stages) {
+      if (std::ranges::find(known, entry.stage.name) == known.end()) {
+        known.push_back(entry.stage.name);
+      }
+    }
+    throw Error({.file = choice.only.empty() ? "--from" : "--only",
+                 .found = printable(name),
+                 .expected = fmt::format("{} or {}", fmt::join(known, ", "), kReport)});
+  }
+}
+
+enum class Need : uint8_t { kUpToDate, kLeftOut, kToDo, kAgain };
+
+/// What is to be done of each stage. A stage that will run changes what its job's later ones, and
+/// others that share its folder, work on; their inputs cannot be hashed before.
+std::vector<Need> needs_of(const std::vector<JobStage>& stages, const StageChoice& choice) {
+  std::vector<Need> needs;
+  std::set<std::filesystem::path> stale;
+  std::set<const Job*> begun;  // Jobs whose stage --from was passed.
+  for (const auto& [job, stage] : stages) {
+    if (is_named(stage, choice.from)) {
+      begun.insert(job);
+    }
+    const JobFolders& folders = job->folders();
+    const bool is_stale = stale.contains(folders.own) || stale.contains(folders.plan) ||
+                          stale.contains(folders.train) || stale.contains(folders.run);
+    Need need = is_stale || !is_up_to_date(stage) ? Need::kToDo : Need::kUpToDate;
+    if (!choice.from.empty() && choice.from != kReport && begun.contains(job)) {
+      need = Need::kAgain;
+    }
+    if (need != Need::kUpToDate) {
+      stale.insert(stage.folder);
+    }
+    if (!choice.only.empty() && !is_named(stage, choice.only)) {
+      need = Need::kLeftOut;
+    }
+    needs.push_back(need);
+  }
+  return needs;
+}
+
+/// Room on the disk for all stages to do, memory for training.
+void check_machine(const std::vector<JobStage>& stages,
+                   const std::vector<Need>& needs,
+                   const std::filesystem::path& out) {
+  int64_t disk = 0;
+  for (size_t i = 0; i < stages.size(); ++i) {
+    if (needs[i] != Need::kToDo && needs[i] != Need::kAgain) {
+      continue;
+    }
+    const auto& [job, stage] = stages[i];
+    const Estimator estimator(*job, /*flops=*/1.0);
+    if (!std::filesystem::exists(stage.output_path())) {
+      disk += estimator.of(stage.name).disk_bytes;
+    }
+    const int64_t memory = total_memory();
+    if (stage.name == "train" && job->recipe().device == "cpu" && memory > 0 &&
+        estimator.least_training_memory() > memory) {
+      throw Error(
+          {.file = job->recipe().file.string(),
+           .item = "train",
+           .found = format_bytes(static_cast<double>(memory)) + " of memory",
+           .expected = format_bytes(static_cast<double>(estimator.least_training_memory())) +
+                       " for weights, gradients and optimizer",
+           .hint = "a plan that trains fewer layers?"});
+    }
+  }
+  std::filesystem::path folder = std::filesystem::absolute(out);
+  while (!std::filesystem::exists(folder)) {
+    folder = folder.parent_path();
+  }
+  require_free_space(folder, static_cast<uint64_t>(disk));
+}
+
+void check_folder(const std::filesystem::path& out) {
+  if (std::filesystem::exists(out) && !std::filesystem::exists(out / "stages") &&
+      !std::filesystem::exists(out / "run.json")) {
+    throw Error({.file = out.string(),
                  .found = "a folder that no run made",
                  .expected = "a new path or the folder of a run"});
   }
 }
 
-void RecipeRun::import_base() const {
-  StagedFolder folder(out_ / "base", /*force=*/true);
-  const Dtype dtype = dtype_from_torch_name(recipe_.import_dtype);
-  int64_t bytes = 0;
-  for (const TensorInfo& tensor : base_.tensors()) {
-    bytes += tensor.element_count() * size_in_bytes(dtype);
+/// What the run depends on and no other file of it says, for whoever repeats it.
+void write_record(const Recipe& recipe, const Jobs& jobs, const std::filesystem::path& out) {
+  Json record = describe_machine();
+  record["recipe"] = recipe.file.filename().string();
+  record["base"] = recipe.base.filename().string();
+  record["base_hash"] = jobs.front()->base().hash();
+  record["threads"] = recipe.threads > 0 ? Json(recipe.threads) : Json("all cores");
+  write_json_file(out / "run.json", record);
+  write_text_file(out / "recipe.toml", read_text_file(recipe.file));
+}
+
+/// The part of a stage's line in --dry-run that says what it will take.
+std::string describe_estimate(const StageEstimate& estimate) {
+  if (estimate.seconds == 0.0 && estimate.memory_bytes == 0) {
+    return "";
   }
-  Progress progress("import", bytes, "bytes", control_.progress);
-  import_gguf(base_, folder.path(), dtype, [&](int64_t written) { progress.advance(written); });
-  folder.commit();
-  progress.finish();
-}
-
-void RecipeRun::write_plan() const {
-  Plan plan = make_plan(recipe_.plan, base_.config().num_hidden_layers);
-  plan.source_hash = hash_of(base_path());
-  write_json_file(out_ / "plan.json", plan_to_json(plan));
-}
-
-void RecipeRun::operate() const {
-  const std::string plan_file = (out_ / "plan.json").string();
-  const Plan plan = plan_from_json(read_json_file(plan_file), plan_file);
-  const Checkpoint base = Checkpoint::open(base_path());
-  require_plan_for(base, plan, plan_file);
-  log_info(sketch_layers(plan));
-  apply(base,
-        plan,
-        std::nullopt,
-        out_ / "expanded",
-        {.force = true, .progress = control_.progress, .stop = control_.stop});
-}
-
-void RecipeRun::verify() const {
-  const std::string plan_file = (out_ / "plan.json").string();
-  const Plan plan = plan_from_json(read_json_file(plan_file), plan_file);
-  const Checkpoint base = Checkpoint::open(base_path());
-  const Tokenizer tokenizer = Tokenizer::from_side_files(base.side_files(), base.path().string());
-  std::vector<std::vector<int32_t>> sequences;
-  for (const auto* patterns : {&recipe_.eval.domain, &recipe_.eval.general}) {
-    std::vector<Document> documents = read_texts(*patterns, recipe_.eval.text_field);
-    documents.resize(std::min(documents.size(), kVerifyDocuments));
-    for (std::vector<TokenId>& tokens : encode_documents(tokenizer, documents)) {
-      tokens.resize(std::min(tokens.size(), kVerifyTokens));
-      if (tokens.size() >= 2) {
-        sequences.push_back(std::move(tokens));
-      }
-    }
+  std::string text = fmt::format("about {}, {} of memory",
+                                 format_duration(std::max(1.0, estimate.seconds)),
+                                 format_bytes(static_cast<double>(estimate.memory_bytes)));
+  if (estimate.disk_bytes > 0) {
+    text += fmt::format(", {} on disk", format_bytes(static_cast<double>(estimate.disk_bytes)));
   }
-  const VerifyReport report = verify_surgery(base,
-                                             Checkpoint::open(out_ / "expanded"),
-                                             plan,
-                                             sequences,
-                                             scalar_type_from_name(recipe_.dtype),
-                                             device_from_name(recipe_.device));
-  if (report.is_broken()) {
-    throw std::logic_error("surgery broke the identity: " + report.summary());
-  }
-  if (report.is_costly()) {
-    log_warning(report.summary());
-  } else {
-    log_info(report.summary());
-  }
-  write_json_file(out_ / "verify.json",
-                  {{"must_be_identical", report.must_be_identical},
-                   {"is_identical", report.is_identical},
-                   {"largest_difference", report.largest_difference},
-                   {"tokens", report.tokens},
-                   {"base_loss", report.base_loss},
-                   {"new_loss", report.new_loss}});
+  return text;
 }
 
-Json RecipeRun::train_inputs() const {
-  Json settings = table_of(recipe_, "train");
-  settings.erase("data");
-  return {{"model", hash_of(out_ / "expanded")},
-          {"settings", settings},
-          {"dtype", recipe_.dtype},
-          {"data", content_hash(recipe_.train.data)}};
-}
-
-void RecipeRun::train(bool goes_on) const {
-  TrainOptions options = recipe_.train;
-  options.checkpoint = out_ / "expanded";
-  options.out = out_ / "train";
-  options.force = !goes_on;
-  const TrainControl control{.progress = control_.progress, .stop = control_.stop};
-  const TrainJob job = prepare(options, control);
-  log_info(describe(job, forecast(job)));
-  slayer::train(job, control);
-}
-
-Json RecipeRun::eval_inputs(const std::filesystem::path& model) const {
-  Json settings = table_of(recipe_, "eval");
-  settings.erase("domain");
-  settings.erase("general");
-  return {{"model", hash_of(model)},
-          {"settings", settings},
-          {"dtype", recipe_.dtype},
-          {"domain", content_hash(recipe_.eval.domain)},
-          {"general", content_hash(recipe_.eval.general)}};
-}
-
-Stage RecipeRun::eval_stage(const std::string& name, const std::filesystem::path& model) const {
-  const std::filesystem::path output = std::filesystem::path("eval") / (name + ".json");
-  return {.name = "eval-" + name,
-          .output = output,
-          .inputs = [this, model] { return eval_inputs(model); },
-          .make =
-              [this, name, model, output](bool) {
-                const EvalSettings settings{.recipe = recipe_.eval,
-                                            .dtype = scalar_type_from_name(recipe_.dtype),
-                                            .device = device_from_name(recipe_.device),
-                                            .progress = control_.progress,
-                                            .stop = control_.stop};
-                write_json_file(out_ / output, evaluate(model, name, settings));
-              }};
-}
-
-std::vector<Stage> RecipeRun::stages() {
-  std::vector<Stage> stages;
-  if (base_.is_gguf()) {
-    stages.push_back(
-        {.name = "import",
-         .output = "base",
-         .inputs = [this] { return Json{{"base", base_.hash()}, {"dtype", recipe_.import_dtype}}; },
-         .make = [this](bool) { import_base(); }});
-  }
-  stages.push_back({.name = "plan",
-                    .output = "plan.json",
-                    .inputs =
-                        [this] {
-                          return Json{{"base", hash_of(base_path())},
-                                      {"settings", table_of(recipe_, "plan")}};
-                        },
-                    .make = [this](bool) { write_plan(); }});
-  // A plan that was edited by hand is carried out too: what counts is what the file says.
-  const auto plan_inputs = [this] {
-    return Json{{"base", hash_of(base_path())}, {"plan", read_text_file(out_ / "plan.json")}};
-  };
-  stages.push_back(
-      {.name = "surgery", .output = "expanded", .inputs = plan_inputs, .make = [this](bool) {
-         operate();
-       }});
-  stages.push_back({.name = "verify",
-                    .output = "verify.json",
-                    .inputs =
-                        [this] {
-                          return Json{{"model", hash_of(out_ / "expanded")},
-                                      {"text", eval_inputs(base_path())}};
-                        },
-                    .make = [this](bool) { verify(); }});
-  stages.push_back({.name = "train",
-                    .output = "train/model",
-                    .inputs = [this] { return train_inputs(); },
-                    .make = [this](bool goes_on) { train(goes_on); }});
-  stages.push_back(eval_stage("base", base_path()));
-  stages.push_back(eval_stage("new", out_ / "train" / "model"));
-  return stages;
-}
-
-}  // namespace
-
-Json run_recipe(const Recipe& recipe, const std::filesystem::path& out, const RunControl& control) {
+void prepare(const Recipe& recipe, const Jobs& jobs, const std::filesystem::path& out) {
   if (recipe.threads > 0) {
     at::set_num_threads(static_cast<int>(recipe.threads));
   }
-  RecipeRun run(recipe, out, control);
-  const StageLog log(out);
-  const std::vector<Stage> stages = run.stages();
+  for (const std::unique_ptr<Job>& job : jobs) {
+    job->check();
+  }
+  check_folder(out);
+}
+
+/// @throws Error saying so where an earlier stage was left out that makes what this one reads.
+void check_inputs(const Stage& stage) {
+  try {
+    stage.inputs();
+  } catch (const Error& error) {
+    ErrorParts parts = error.parts();
+    parts.hint = "an earlier stage is to do; run it first, or all without --only";
+    throw Error(parts);
+  }
+}
+
+void do_stages(const std::vector<JobStage>& stages,
+               const std::vector<Need>& needs,
+               const StageChoice& choice,
+               const RunControl& control) {
   for (size_t i = 0; i < stages.size(); ++i) {
-    const std::string title = fmt::format("[{}/{}] {}", i + 1, stages.size(), stages[i].name);
-    if (log.is_up_to_date(stages[i])) {
+    const Stage& stage = stages[i].stage;
+    const std::string title = fmt::format("[{}/{}] {}", i + 1, stages.size(), stage.title());
+    if (needs[i] == Need::kLeftOut) {
+      continue;
+    }
+    if (!choice.only.empty()) {
+      check_inputs(stage);
+    }
+    // Asked again: what was to do since an earlier stage was may turn out to be the same.
+    if (needs[i] != Need::kAgain && is_up_to_date(stage)) {
       log_info(title + ": up to date");
       continue;
     }
     if (control.stop.stop_requested()) {
-      throw Interrupted("run the same command again to go on with " + stages[i].name);
+      throw Interrupted("run the same command again to go on with " + stage.title());
     }
     log_info(title);
-    log.make(stages[i]);
+    make_stage(stage, /*anew=*/needs[i] == Need::kAgain);
   }
-  const Json summary = summarize_run(out, run.base_path(), stages, log);
-  write_json_file(out / "summary.json", summary);
+}
+
+}  // namespace
+
+Json run_recipe(const Recipe& recipe,
+                const std::filesystem::path& out,
+                const StageChoice& choice,
+                const RunControl& control) {
+  const Jobs jobs = make_jobs(recipe, out, control);
+  prepare(recipe, jobs, out);
+  const std::vector<JobStage> stages = stages_of(jobs);
+  check_choice(choice, stages);
+  const std::vector<Need> needs = needs_of(stages, choice);
+  check_machine(stages, needs, out);
+  write_record(recipe, jobs, out);
+  do_stages(stages, needs, choice, control);
+  const bool is_finished = std::ranges::all_of(stages, [](const JobStage& entry) {
+    return std::filesystem::exists(entry.stage.output_path());
+  });
+  if (!is_finished) {
+    return {{"format", 1}, {"is_finished", false}};
+  }
+  Json summary;
+  for (const std::unique_ptr<Job>& job : jobs) {
+    summary = summarize_job(*job);
+    write_json_file(job->folders().own / "summary.json", summary);
+    write_report(job->folders().own);
+  }
+  if (!recipe.variants.empty()) {
+    summary = summarize_variants(jobs);
+    write_json_file(out / "summary.json", summary);
+    write_report(out);
+  }
   return summary;
 }
 
-std::string describe_run(const Recipe& recipe, const std::filesystem::path& out) {
-  RecipeRun run(recipe, out, {});
-  const StageLog log(out);
+std::string describe_run(const Recipe& recipe,
+                         const std::filesystem::path& out,
+                         const StageChoice& choice) {
+  const Jobs jobs = make_jobs(recipe, out, {});
+  prepare(recipe, jobs, out);
+  const std::vector<JobStage> stages = stages_of(jobs);
+  check_choice(choice, stages);
+  const std::vector<Need> needs = needs_of(stages, choice);
+  check_machine(stages, needs, out);
+  const double flops = measured_flops(recipe);
   std::string lines;
-  bool is_stale = false;  // A stage that will run changes what those after it work on.
-  for (const Stage& stage : run.stages()) {
-    is_stale = is_stale || !log.is_up_to_date(stage);
-    lines += fmt::format("{:<10} {:<11} {}\n",
-                         stage.name,
-                         is_stale ? "to do" : "up to date",
-                         (out / stage.output).string());
+  for (size_t i = 0; i < stages.size(); ++i) {
+    const Stage& stage = stages[i].stage;
+    const bool is_to_do = needs[i] == Need::kToDo || needs[i] == Need::kAgain;
+    const std::string line = fmt::format(
+        "{:<16} {:<11} {:<40} {}",
+        stage.title(),
+        is_to_do                      ? "to do"
+        : needs[i] == Need::kUpToDate ? "up to date"
+                                      : "left out",
+        is_to_do ? describe_estimate(Estimator(*stages[i].job, flops).of(stage.name)) : "",
+        stage.output_path().string());
+    lines += line + "\n";
   }
   return lines;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -9,42 +10,36 @@
 
 namespace slayer {
 
-/// One step of a run: a file or folder that is made from others.
+/// One step of a run: a file or folder that is made from others. FOLDER/stages/NAME.json remembers
+/// from which inputs the output was made, so that a stage runs only when they changed, its output
+/// is gone, or it was cut short.
 struct Stage {
   std::string name;              ///< "train"
-  std::filesystem::path output;  ///< Below the run's folder.
+  std::filesystem::path folder;  ///< The run's, or that of one of its variants.
+  std::filesystem::path output;  ///< Below the folder.
   std::function<Json()> inputs;  ///< Settings and hashes that the output depends on.
   /// Makes the output. `goes_on`: a former attempt with the same inputs was cut short and may have
   /// left work to go on from; else what lies there is stale.
   std::function<void(bool goes_on)> make;
+  std::string variant = {};  ///< Whose stage it is; empty: of all.
+
+  std::string title() const { return variant.empty() ? name : name + " " + variant; }
+  std::filesystem::path output_path() const { return folder / output; }
 };
+
+bool is_up_to_date(const Stage& stage);
+
+/// Makes the stage's output and notes that it did. `anew`: whatever a former attempt left.
+void make_stage(const Stage& stage, bool anew = false);
 
 /// What a stage took.
-struct StageTime {
+struct StageCost {
   double seconds = 0.0;
   double cpu_seconds = 0.0;  ///< User and system time of all threads.
+  int64_t peak_bytes = 0;  ///< Of the process's resident memory; 0 where the system does not tell.
 };
 
-/// The stages of one run's folder. RUN/stages/NAME.json remembers from which inputs an output was
-/// made, so that a stage runs only when they changed, its output is gone, or it was cut short.
-class StageLog final {
- public:
-  explicit StageLog(std::filesystem::path run) : run_(std::move(run)) {}
-
-  bool is_up_to_date(const Stage& stage) const;
-
-  /// Makes the stage's output and notes that it did.
-  void make(const Stage& stage) const;
-
-  /// Of the attempt that finished the stage.
-  StageTime time_of(const std::string& stage) const;
-
- private:
-  std::filesystem::path stamp_file(const std::string& stage) const;
-  /// The stage's stamp; null when there is none.
-  Json stamp(const std::string& stage) const;
-
-  std::filesystem::path run_;
-};
+/// Of the attempt that finished the stage.
+StageCost cost_of(const Stage& stage);
 
 }  // namespace slayer

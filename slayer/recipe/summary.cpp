@@ -5,6 +5,7 @@
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/checkpoint/family.h"
+#include "slayer/eval/evaluation_file.h"
 #include "slayer/eval/perplexity.h"
 #include "slayer/surgery/plan.h"
 #include "slayer/surgery/summary.h"
@@ -35,14 +36,11 @@ Json perplexity_of(const PerplexityResult& result) {
 }
 
 /// Both models on one held-out set.
-Json compare_on(const std::string& kind, const std::filesystem::path& run) {
-  const auto read = [&](const std::string& name) {
-    const std::filesystem::path file = run / "eval" / (name + ".json");
-    return perplexity_from_json(read_json_file(file).at("results").at("text:" + kind),
-                                file.string());
-  };
-  const PerplexityResult base = read("base");
-  const PerplexityResult changed = read("new");
+Json compare_on(const std::string& kind,
+                const EvaluationFile& base_file,
+                const EvaluationFile& new_file) {
+  const PerplexityResult base = base_file.text(kind);
+  const PerplexityResult changed = new_file.text(kind);
   const PerplexityChange change = compare_perplexity(base, changed, {});
   Json json = {{"documents", base.documents.size()},
                {"tokens", base.tokens},
@@ -66,36 +64,70 @@ Json samples(const Json& base, const Json& changed) {
   return all;
 }
 
-Json times(const std::vector<Stage>& stages, const StageLog& log) {
+Json times(const Job& job) {
   Json each = Json::object();
-  StageTime total;
-  for (const Stage& stage : stages) {
-    const StageTime time = log.time_of(stage.name);
-    each[stage.name] = {{"seconds", time.seconds}, {"cpu_seconds", time.cpu_seconds}};
-    total.seconds += time.seconds;
-    total.cpu_seconds += time.cpu_seconds;
+  double seconds = 0.0;
+  double cpu_seconds = 0.0;
+  for (const Stage& stage : job.stages()) {
+    const StageCost cost = cost_of(stage);
+    each[stage.name] = {{"seconds", cost.seconds},
+                        {"cpu_seconds", cost.cpu_seconds},
+                        {"peak_bytes", cost.peak_bytes}};
+    seconds += cost.seconds;
+    cpu_seconds += cost.cpu_seconds;
   }
-  return {{"seconds", total.seconds}, {"cpu_seconds", total.cpu_seconds}, {"stages", each}};
+  return {{"seconds", seconds}, {"cpu_seconds", cpu_seconds}, {"stages", each}};
+}
+
+/// Where a variant's report finds what lies outside its own folder, relative to that.
+Json files_elsewhere(const JobFolders& folders) {
+  const auto relative = [&](const std::filesystem::path& folder, const char* file) {
+    return std::filesystem::relative(folder / file, folders.own).generic_string();
+  };
+  return {{"plan", relative(folders.plan, "plan.json")},
+          {"training", relative(folders.train, "train/metrics.jsonl")},
+          {"overlap", relative(folders.train, "overlap.json")},
+          {"probe", relative(folders.run, "probe.json")},
+          {"base_samples", relative(folders.run, "eval/base")},
+          {"machine", relative(folders.run, "run.json")},
+          {"recipe", relative(folders.run, "recipe.toml")}};
 }
 
 }  // namespace
 
-Json summarize_run(const std::filesystem::path& run,
-                   const std::filesystem::path& base,
-                   const std::vector<Stage>& stages,
-                   const StageLog& log) {
-  const std::string plan_file = (run / "plan.json").string();
-  const Plan plan = plan_from_json(read_json_file(plan_file), plan_file);
-  return {
-      {"format", 1},
-      {"plan", {{"strategy", plan.strategy}, {"sketch", sketch_layers(plan)}}},
-      {"models", sizes(base, plan)},
-      {"verify", read_json_file(run / "verify.json")},
-      {"text", {{"domain", compare_on("domain", run)}, {"general", compare_on("general", run)}}},
-      {"samples",
-       samples(read_json_file(run / "eval" / "base.json"),
-               read_json_file(run / "eval" / "new.json"))},
-      {"time", times(stages, log)}};
+Json summarize_job(const Job& job) {
+  const JobFolders& folders = job.folders();
+  const Plan plan = read_plan_file(folders.plan / "plan.json");
+  const EvaluationFile base = EvaluationFile::read(folders.run / "eval" / "base.json");
+  const EvaluationFile changed = EvaluationFile::read(folders.own / "eval" / "new.json");
+  Json summary = {{"format", 1},
+                  {"base", job.recipe().base.filename().string()},
+                  {"plan", {{"strategy", plan.strategy}, {"sketch", sketch_layers(plan)}}},
+                  {"models", sizes(job.base_path(), plan)},
+                  {"verify", read_json_file(folders.plan / "verify.json")},
+                  {"text",
+                   {{"domain", compare_on("domain", base, changed)},
+                    {"general", compare_on("general", base, changed)}}},
+                  {"samples", samples(base.json(), changed.json())},
+                  {"time", times(job)}};
+  if (!job.recipe().variant.empty()) {
+    summary["files"] = files_elsewhere(folders);
+  }
+  return summary;
+}
+
+Json summarize_variants(const std::vector<std::unique_ptr<Job>>& jobs) {
+  Json variants = Json::array();
+  for (const std::unique_ptr<Job>& job : jobs) {
+    variants.push_back(
+        {{"name", job->recipe().variant},
+         {"folder",
+          std::filesystem::relative(job->folders().own, job->folders().run).generic_string()},
+         {"summary", summarize_job(*job)}});
+  }
+  return {{"format", 1},
+          {"base", jobs.front()->recipe().base.filename().string()},
+          {"variants", variants}};
 }
 
 }  // namespace slayer

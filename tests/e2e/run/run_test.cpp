@@ -53,9 +53,15 @@ max_new_tokens = {}
                                 max_new_tokens));
   }
 
-  Outcome run(const std::string& out) {
-    return run_slayer(
-        {"run", (folder_ / "recipe.toml").string(), "--out", (folder_ / out).string()});
+  Outcome run(const std::string& out, const std::vector<std::string>& options = {}) {
+    std::vector<std::string> arguments{
+        "run", (folder_ / "recipe.toml").string(), "--out", (folder_ / out).string()};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    return run_slayer(arguments);
+  }
+
+  void append_to_recipe(const std::string& text) {
+    write_text_file(folder_ / "recipe.toml", read_text_file(folder_ / "recipe.toml") + text);
   }
 
   /// The result of a run but for the time it took.
@@ -79,7 +85,8 @@ TEST_F(TinyRun, GoesFromBaseToTableAndThenHasNothingToDo) {
 
   const Outcome again = run("run");
   EXPECT_EQ(again.exit_code, 0);
-  for (const char* stage : {"plan", "surgery", "verify", "train", "eval-base", "eval-new"}) {
+  for (const char* stage :
+       {"plan", "surgery", "verify", "train", "eval-base", "eval-new", "compare", "overlap"}) {
     EXPECT_NE(again.err.find(std::string(stage) + ": up to date"), std::string::npos) << stage;
   }
   EXPECT_EQ(result("run"), before);
@@ -128,13 +135,127 @@ TEST_F(TinyRun, KilledAnywhereGoesOnToTheSameResult) {
 }
 
 TEST_F(TinyRun, SaysWhatItWouldDo) {
-  const std::string recipe = folder_ / "recipe.toml";
-  const std::string out = folder_ / "run";
-  const Outcome outcome = run_slayer({"run", recipe, "--out", out, "--dry-run"});
-  EXPECT_EQ(outcome.exit_code, 0);
-  EXPECT_TRUE(outcome.out.starts_with("plan       to do       " + out + "/plan.json\n"))
+  const Outcome outcome = run("run", {"--dry-run"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(outcome.out.starts_with("plan             to do       ")) << outcome.out;
+  EXPECT_NE(outcome.out.find("train            to do       about 1.0 s, "), std::string::npos)
       << outcome.out;
-  EXPECT_FALSE(std::filesystem::exists(out));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+  ASSERT_EQ(run("run").exit_code, 0);
+  const std::string later = run("run", {"--dry-run", "--from", "eval"}).out;
+  EXPECT_NE(later.find("train            up to date"), std::string::npos) << later;
+  EXPECT_NE(later.find("eval-new         to do"), std::string::npos) << later;
+}
+
+TEST_F(TinyRun, DoesOneStageAlone) {
+  const Outcome plan = run("run", {"--only", "plan"});
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/plan.json"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run/expanded"));
+  const Outcome early = run("run", {"--only", "train"});
+  EXPECT_EQ(early.exit_code, 1);
+  EXPECT_NE(early.err.find("(an earlier stage is to do; run it first, or all without --only)"),
+            std::string::npos)
+      << early.err;
+  const Outcome wrong = run("run", {"--only", "trane"});
+  EXPECT_EQ(wrong.err,
+            "slayer: --only: found trane, expected plan, surgery, verify, train, eval-base, "
+            "eval-new, compare, overlap or report\n");
+}
+
+TEST_F(TinyRun, DoesAStageAndThoseAfterItAgain) {
+  ASSERT_EQ(run("run").exit_code, 0);
+  const Json before = result("run");
+  const Outcome outcome = run("run", {"--from", "train"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("verify: up to date"), std::string::npos);
+  EXPECT_EQ(outcome.err.find("train: up to date"), std::string::npos);
+  EXPECT_EQ(outcome.err.find("eval-new: up to date"), std::string::npos);
+  EXPECT_EQ(result("run"), before);
+}
+
+TEST_F(TinyRun, CanBeMoved) {
+  ASSERT_EQ(run("run").exit_code, 0);
+  std::filesystem::rename(folder_ / "run", folder_ / "moved");
+  const Outcome outcome = run("moved");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const char* stage :
+       {"plan", "surgery", "verify", "train", "eval-base", "eval-new", "compare", "overlap"}) {
+    EXPECT_NE(outcome.err.find(std::string(stage) + ": up to date"), std::string::npos) << stage;
+  }
+}
+
+TEST_F(TinyRun, HoldsWhatIsNeededToRepeatIt) {
+  ASSERT_EQ(run("run").exit_code, 0);
+  EXPECT_EQ(read_text_file(folder_ / "run/recipe.toml"), read_text_file(folder_ / "recipe.toml"));
+  const Json record = read_json_file(folder_ / "run/run.json");
+  for (const char* key : {"slayer", "libtorch", "compiler", "processor", "cores", "base_hash"}) {
+    EXPECT_TRUE(record.contains(key)) << key;
+  }
+  const Json inputs = read_json_file(folder_ / "run/stages/train.json")["inputs"];
+  EXPECT_EQ(inputs["data"].get<std::string>().size(), 64U);
+  EXPECT_EQ(inputs["settings"]["steps"], 6);
+}
+
+TEST_F(TinyRun, EndsWithAReportAndAnExport) {
+  append_to_recipe("[export]\ngguf = [\"f16\"]\npack = true\n");
+  const Outcome outcome = run("run");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("report: " + (folder_ / "run/report.html").string()),
+            std::string::npos);
+  EXPECT_NE(read_text_file(folder_ / "run/report.html").find("\"training\":{\"step\":[1.0"),
+            std::string::npos);
+  EXPECT_TRUE(read_text_file(folder_ / "run/report.md").starts_with("# run\n"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/export/model-f16.gguf"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/export/pack.safetensors"));
+  // The training text is the held-out text here, and the report must say so. Its documents are of
+  // fewer than 13 words.
+  const Json overlap = read_json_file(folder_ / "run/overlap.json");
+  EXPECT_EQ(overlap["sets"]["text:domain"]["items"], 40);
+}
+
+TEST_F(TinyRun, SharesWhatVariantsHaveInCommon) {
+  append_to_recipe(R"(
+[variants.slayer]
+[variants.pro.plan]
+strategy = "llama-pro"
+new_layers = 2
+[matrix]
+train.seed = [1, 2]
+)");
+  const Outcome outcome = run("run");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::filesystem::path variants = folder_ / "run/variants";
+  EXPECT_TRUE(std::filesystem::exists(variants / "slayer-seed-1/expanded"));
+  EXPECT_FALSE(std::filesystem::exists(variants / "slayer-seed-2/expanded"));
+  EXPECT_TRUE(std::filesystem::exists(variants / "slayer-seed-2/train/model"));
+  EXPECT_TRUE(std::filesystem::exists(variants / "pro-seed-1/expanded"));
+  EXPECT_FALSE(std::filesystem::exists(variants / "pro-seed-1/eval/base.json"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/eval/base.json"));
+  const Json summary = read_json_file(folder_ / "run/summary.json");
+  ASSERT_EQ(summary["variants"].size(), 4U);
+  EXPECT_EQ(summary["variants"][1]["folder"], "variants/slayer-seed-2");
+  EXPECT_NE(outcome.out.find("pro-seed-2"), std::string::npos);
+  const std::string page = read_text_file(variants / "slayer-seed-2/report.html");
+  EXPECT_NE(page.find("\"plan\":{\"format\":1"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/report.html"));
+
+  const Outcome again = run("run");
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_NE(again.err.find("train slayer-seed-2: up to date"), std::string::npos) << again.err;
+  EXPECT_EQ(read_json_file(folder_ / "run/summary.json"), summary);
+}
+
+TEST_F(TinyRun, RefusesATaskWithoutData) {
+  std::string recipe = read_text_file(folder_ / "recipe.toml");
+  append_to_recipe("general_tasks = [\"arc_easy\"]\ndata_dir = \"nowhere\"\n");
+  const Outcome outcome = run("run");
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_NE(outcome.err.find("nowhere"), std::string::npos) << outcome.err;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+  write_text_file(folder_ / "recipe.toml",
+                  recipe + "general_tasks = [\"ark_easy\"]\ndata_dir=\".\"\n");
+  EXPECT_NE(run("run").err.find("arc_easy"), std::string::npos);
 }
 
 TEST_F(TinyRun, RefusesAFolderThatNoRunMade) {

@@ -86,6 +86,35 @@ TEST_F(RecipeFile, RefusesValuesThatCannotBe) {
             "recipes/r.toml: eval.domain: found nothing, expected at least one file");
 }
 
+TEST_F(RecipeFile, RefusesWhatCannotBeExportedOrTested) {
+  EXPECT_EQ(message(kRecipe + std::string("[export]\ngguf = [\"q2\"]")),
+            "recipes/r.toml: export.gguf: found q2, expected f32, f16, bf16 or q8_0");
+  EXPECT_EQ(message(kRecipe + std::string("[export]\npak = true")),
+            "recipes/r.toml: export.pak: found an unknown key, expected perhaps \"pack\"");
+  unsetenv("SLAYER_DATA_DIR");
+  EXPECT_EQ(message(kRecipe + std::string("general_tasks = [\"arc_easy\"]")),
+            "recipes/r.toml: eval.data_dir: found nothing, expected the folder of the tasks' data, "
+            "here or in SLAYER_DATA_DIR");
+}
+
+TEST_F(RecipeFile, TakesTheTasksDataFromItsFolder) {
+  const Recipe recipe = read(
+      kRecipe + std::string("general_tasks = [\"arc_easy\"]\ndata_dir = \"../data\"\nlimit = 5"));
+  EXPECT_EQ(recipe.eval.data_dir, folder_ / "data");
+  EXPECT_EQ(recipe.eval.limit, 5);
+}
+
+TEST_F(RecipeFile, ReadsItsVariants) {
+  const Recipe recipe = read(kRecipe + std::string("[variants.a]\n[variants.b.plan]\nevery = 4"));
+  ASSERT_EQ(recipe.variants.size(), 2U);
+  EXPECT_EQ(recipe.variants[0].variant, "a");
+  EXPECT_EQ(recipe.variants[0].plan.every, 3);
+  EXPECT_EQ(recipe.variants[1].plan.every, 4);
+  EXPECT_EQ(message(kRecipe + std::string("[variants.a.plan]\nevry = 1")),
+            "recipes/r.toml: variant a: plan.evry: found an unknown key, expected perhaps "
+            "\"every\"");
+}
+
 TEST_F(RecipeFile, PutsItsNameToTheErrorsOfOtherModules) {
   EXPECT_TRUE(message(with("steps = 7", "lr = -1.0")).starts_with("recipes/r.toml: --lr: "));
   EXPECT_TRUE(message(with("every = 3", "prune_mode = \"melt\"")).starts_with("recipes/r.toml: "));

@@ -14,6 +14,7 @@ class Stages : public testing::Test {
  protected:
   Stage stage() {
     return {.name = "bake",
+            .folder = folder_.path(),
             .output = "cake",
             .inputs = [this] { return Json{{"flour", flour_}}; },
             .make =
@@ -27,43 +28,56 @@ class Stages : public testing::Test {
   }
 
   ScratchFolder folder_;
-  StageLog log_{folder_.path()};
   int flour_ = 1;
   bool fails_ = false;
   bool went_on_ = false;
 };
 
 TEST_F(Stages, AreUpToDateOnceMade) {
-  EXPECT_FALSE(log_.is_up_to_date(stage()));
-  log_.make(stage());
-  EXPECT_TRUE(log_.is_up_to_date(stage()));
+  EXPECT_FALSE(is_up_to_date(stage()));
+  make_stage(stage());
+  EXPECT_TRUE(is_up_to_date(stage()));
   EXPECT_FALSE(went_on_);
-  EXPECT_GE(log_.time_of("bake").seconds, 0.0);
+  EXPECT_GE(cost_of(stage()).seconds, 0.0);
+  EXPECT_GT(cost_of(stage()).peak_bytes, 0);
 }
 
 TEST_F(Stages, AreStaleWhenAnInputChanged) {
-  log_.make(stage());
+  make_stage(stage());
   flour_ = 2;
-  EXPECT_FALSE(log_.is_up_to_date(stage()));
-  log_.make(stage());
+  EXPECT_FALSE(is_up_to_date(stage()));
+  make_stage(stage());
   EXPECT_FALSE(went_on_) << "what lay there was made from other inputs";
 }
 
 TEST_F(Stages, AreStaleWhenTheOutputIsGone) {
-  log_.make(stage());
+  make_stage(stage());
   std::filesystem::remove(folder_ / "cake");
-  EXPECT_FALSE(log_.is_up_to_date(stage()));
+  EXPECT_FALSE(is_up_to_date(stage()));
 }
 
 TEST_F(Stages, GoOnAfterBeingCutShort) {
   fails_ = true;
-  EXPECT_THROW(log_.make(stage()), std::runtime_error);
+  EXPECT_THROW(make_stage(stage()), std::runtime_error);
   write_text_file(folder_ / "cake", "half");
-  EXPECT_FALSE(log_.is_up_to_date(stage()));
+  EXPECT_FALSE(is_up_to_date(stage()));
   fails_ = false;
-  log_.make(stage());
+  make_stage(stage());
   EXPECT_TRUE(went_on_);
-  EXPECT_TRUE(log_.is_up_to_date(stage()));
+  EXPECT_TRUE(is_up_to_date(stage()));
+}
+
+TEST_F(Stages, AreMadeAnewWhenAskedTo) {
+  fails_ = true;
+  EXPECT_THROW(make_stage(stage()), std::runtime_error);
+  fails_ = false;
+  make_stage(stage(), /*anew=*/true);
+  EXPECT_FALSE(went_on_);
+}
+
+TEST_F(Stages, RememberTheirInputs) {
+  make_stage(stage());
+  EXPECT_EQ(read_json_file(folder_ / "stages/bake.json")["inputs"], (Json{{"flour", 1}}));
 }
 
 }  // namespace

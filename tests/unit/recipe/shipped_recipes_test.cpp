@@ -1,0 +1,81 @@
+#include <cstdlib>
+#include <gtest/gtest.h>
+
+#include "slayer/core/file.h"
+#include "slayer/core/toml.h"
+#include "slayer/eval/task_folder.h"
+#include "slayer/recipe/evaluate.h"
+#include "slayer/recipe/recipe.h"
+
+#include "tests/support/scratch_folder.h"
+
+namespace slayer {
+namespace {
+
+/// Puts a file where the recipe in recipes/ names texts; of a pattern, one that it matches.
+void write_texts(const Json& json, const std::filesystem::path& recipes) {
+  for (const auto& [table, key] :
+       {std::pair("train", "data"), std::pair("eval", "domain"), std::pair("eval", "general")}) {
+    for (const Json& pattern : json.at(table).at(key)) {
+      auto name = pattern.get<std::string>();
+      if (const size_t star = name.find('*'); star != std::string::npos) {
+        name = name.substr(0, star) + "a" + name.substr(star + 1);
+      }
+      write_text_file((recipes / name).lexically_normal(), "text");
+    }
+  }
+}
+
+/// Every recipe of the repository is one that this version reads, with tasks that exist.
+TEST(ShippedRecipes, CanBeRead) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(SLAYER_SOURCE_DIR "/recipes")) {
+    SCOPED_TRACE(entry.path().string());
+    const ScratchFolder folder;
+    const std::filesystem::path copy = folder / ("recipes/" + entry.path().filename().string());
+    write_text_file(copy, read_text_file(entry.path()));
+    write_texts(read_toml_file(copy), copy.parent_path());
+    std::string text = read_text_file(copy);
+    // Whether this libtorch sees a GPU is not what is tested.
+    if (const size_t at = text.find("device = \"cuda\""); at != std::string::npos) {
+      text = text.substr(0, at) + "device = \"cpu\"" + text.substr(at + 15);
+      write_text_file(copy, text);
+    }
+    const Recipe recipe = read_recipe(copy);
+    EXPECT_NO_THROW(task_names(recipe.eval, task_catalogue(recipe.eval)));
+    ++count;
+  }
+  EXPECT_GE(count, 4);
+}
+
+TEST(ShippedRecipes, PlanThePapersModel) {
+  for (const char* const name :
+       {"llama-slayer-8b", "llama-slayer-8b-instruct", "mistral-7b-legal"}) {
+    const Json json = read_toml_file(std::string(SLAYER_SOURCE_DIR "/recipes/") + name + ".toml");
+    PlanRecipe plan;
+    plan.prune = json["plan"]["prune"].get<int64_t>();
+    plan.prune_mode = PruneMode::kCollapse;
+    EXPECT_EQ(json["plan"]["prune_mode"], "collapse");
+    const Plan made = make_plan(plan, 32);
+    EXPECT_EQ(made.layers.size(), 38U);
+    EXPECT_EQ(std::ranges::count(made.layers, true, &PlannedLayer::train), 9);
+  }
+}
+
+/// docs/recipes.md describes each table in a section of its own, each key in a table row there.
+TEST(ShippedRecipes, HaveEveryKeyInTheDocs) {
+  const std::string docs = read_text_file(SLAYER_SOURCE_DIR "/docs/recipes.md");
+  for (const auto& [table, keys] : recipe_keys()) {
+    const std::string title = table.empty() ? "\n## The file itself\n" : "\n## [" + table + "]\n";
+    const size_t begin = docs.find(title);
+    ASSERT_NE(begin, std::string::npos) << title;
+    const std::string section = docs.substr(begin, docs.find("\n## ", begin + 1) - begin);
+    for (const std::string_view key : keys) {
+      EXPECT_NE(section.find("\n| `" + std::string(key) + "` |"), std::string::npos)
+          << table << "." << key;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace slayer
