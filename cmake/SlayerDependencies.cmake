@@ -1,34 +1,30 @@
 # System packages first: libtorch comes last, since its config adds flags of its own.
-find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
-find_package(nlohmann_json REQUIRED)
-find_package(OpenSSL REQUIRED)
-find_package(Threads REQUIRED)
-find_package(ZLIB REQUIRED)
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.40)
-pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
-pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+include(SlayerPackages)
 find_package(CLI11 REQUIRED)
-find_package(tomlplusplus QUIET)
-if(NOT tomlplusplus_FOUND)
-  pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
-  add_library(tomlplusplus::tomlplusplus ALIAS PkgConfig::tomlplusplus)
-endif()
 if(SLAYER_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)
 endif()
 
+# Where the wheels of torch and pyarrow lie: scripts/bootstrap's .venv, or what pip builds with.
+set(SLAYER_SITE_PACKAGES "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages")
+if(SKBUILD)
+  find_package(Python REQUIRED COMPONENTS Interpreter)
+  execute_process(COMMAND "${Python_EXECUTABLE}" -c
+      "import importlib.util as u; print(next(iter(u.find_spec('torch').submodule_search_locations)) + '/..')"
+    OUTPUT_VARIABLE SLAYER_SITE_PACKAGES OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+endif()
+
 if(SLAYER_PARQUET)
   # Arrow's C++ libraries inside the pyarrow wheel, which names them by version only.
-  file(GLOB pyarrow "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/pyarrow")
+  file(GLOB pyarrow "${SLAYER_SITE_PACKAGES}/pyarrow")
   file(GLOB arrow_library "${pyarrow}/libarrow.so.*")
   file(GLOB parquet_library "${pyarrow}/libparquet.so.*")
   if(arrow_library AND parquet_library)
     set(SLAYER_PARQUET_FOUND TRUE)
     add_library(slayer_parquet INTERFACE)
-    target_include_directories(slayer_parquet SYSTEM INTERFACE "${pyarrow}/include")
+    target_include_directories(slayer_parquet SYSTEM INTERFACE
+      "$<BUILD_INTERFACE:${pyarrow}/include>")
     target_link_libraries(slayer_parquet INTERFACE "${parquet_library}" "${arrow_library}")
     message(STATUS "Parquet: ${parquet_library}")
   else()
@@ -39,7 +35,7 @@ endif()
 if(SLAYER_TORCH)
   # A libtorch under CMAKE_PREFIX_PATH (CUDA builds among them), else the wheel in .venv: hints come
   # after that path and before the system's folders.
-  file(GLOB venv_torch "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
+  file(GLOB venv_torch "${SLAYER_SITE_PACKAGES}/torch")
   set(CMAKE_MESSAGE_LOG_LEVEL ERROR)  # It warns of parts that only static builds have.
   find_package(Torch QUIET CONFIG HINTS ${venv_torch})
   unset(CMAKE_MESSAGE_LOG_LEVEL)
@@ -47,7 +43,8 @@ if(SLAYER_TORCH)
     message(FATAL_ERROR "libtorch not found: run scripts/bootstrap, or pass -DCMAKE_PREFIX_PATH=/path/to/libtorch")
   endif()
   add_library(slayer_torch INTERFACE)
-  target_include_directories(slayer_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+  target_include_directories(slayer_torch SYSTEM INTERFACE
+    "$<BUILD_INTERFACE:${TORCH_INCLUDE_DIRS}>")
   target_link_libraries(slayer_torch INTERFACE ${TORCH_LIBRARIES})
   # libtorch's headers bring a newer fmt than the system's library: used from the headers alone, the
   # two never meet.

@@ -1,0 +1,49 @@
+# cmake --install: the command with its task files and man page, the libraries with their headers, and a
+# CMake package, so that find_package(slayer) gives slayer::surgery and the others. The component
+# "python" is what a wheel holds: see pyproject.toml.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+get_property(modules GLOBAL PROPERTY SLAYER_MODULES)
+set(targets slayer_flags)
+foreach(module IN LISTS modules)
+  list(APPEND targets slayer_${module})
+  set_target_properties(slayer_${module} PROPERTIES EXPORT_NAME ${module})
+endforeach()
+foreach(target slayer_torch slayer_parquet)
+  if(TARGET ${target})
+    list(APPEND targets ${target})
+  endif()
+endforeach()
+install(TARGETS ${targets} EXPORT slayerTargets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+install(DIRECTORY slayer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
+  FILES_MATCHING PATTERN "*.h")
+
+set(package "${CMAKE_INSTALL_LIBDIR}/cmake/slayer")
+install(EXPORT slayerTargets NAMESPACE slayer:: DESTINATION "${package}" COMPONENT library)
+configure_package_config_file(cmake/slayerConfig.cmake.in "${CMAKE_BINARY_DIR}/slayerConfig.cmake"
+  INSTALL_DESTINATION "${package}")
+write_basic_package_version_file("${CMAKE_BINARY_DIR}/slayerConfigVersion.cmake"
+  COMPATIBILITY SameMinorVersion)
+install(FILES "${CMAKE_BINARY_DIR}/slayerConfig.cmake" "${CMAKE_BINARY_DIR}/slayerConfigVersion.cmake"
+  cmake/SlayerPackages.cmake DESTINATION "${package}" COMPONENT library)
+
+if(SLAYER_TORCH)
+  # The libraries are found where they were at the build; in a wheel, beside it.
+  set_target_properties(slayer PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  if(SKBUILD)
+    set_target_properties(slayer PROPERTIES INSTALL_RPATH_USE_LINK_PATH OFF
+      INSTALL_RPATH "$ORIGIN/../../torch/lib:$ORIGIN/../../pyarrow")
+  endif()
+  install(TARGETS slayer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT command)
+  install(DIRECTORY tasks DESTINATION share/slayer COMPONENT command)
+  install(TARGETS slayer RUNTIME DESTINATION bin COMPONENT python EXCLUDE_FROM_ALL)
+  install(DIRECTORY tasks DESTINATION share/slayer COMPONENT python EXCLUDE_FROM_ALL)
+  # The man page comes from the command itself.
+  add_custom_command(OUTPUT "${CMAKE_BINARY_DIR}/slayer.1"
+    COMMAND slayer manual > "${CMAKE_BINARY_DIR}/slayer.1" DEPENDS slayer VERBATIM)
+  add_custom_target(manual ALL DEPENDS "${CMAKE_BINARY_DIR}/slayer.1")
+  install(FILES "${CMAKE_BINARY_DIR}/slayer.1" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
+    COMPONENT command)
+endif()
