@@ -30,12 +30,12 @@ install(FILES "${CMAKE_BINARY_DIR}/slayerConfig.cmake" "${CMAKE_BINARY_DIR}/slay
   cmake/SlayerPackages.cmake DESTINATION "${package}" COMPONENT library)
 
 if(SLAYER_TORCH)
-  # The libraries are found where they were at the build; in a wheel, beside it.
-  set_target_properties(slayer PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  # libtorch and Arrow are found where they were at the build; in a wheel, beside it.
+  set(rpath "${TORCH_INSTALL_PREFIX}/lib" ${pyarrow})
   if(SKBUILD)
-    set_target_properties(slayer PROPERTIES INSTALL_RPATH_USE_LINK_PATH OFF
-      INSTALL_RPATH "$ORIGIN/../../torch/lib:$ORIGIN/../../pyarrow")
+    set(rpath "$ORIGIN/../../torch/lib" "$ORIGIN/../../pyarrow")
   endif()
+  set_target_properties(slayer PROPERTIES INSTALL_RPATH "${rpath}")
   install(TARGETS slayer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT command)
   install(DIRECTORY tasks DESTINATION share/slayer COMPONENT command)
   install(TARGETS slayer RUNTIME DESTINATION bin COMPONENT python EXCLUDE_FROM_ALL)
