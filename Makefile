@@ -8,31 +8,33 @@ SLAYER := build/release/bin/slayer
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
-build: setup-build build/release/build.ninja ## Build build/release/bin/slayer and the tests
-	cmake --build --preset release
+build: setup-build build/release/build.ninja ## Build build/release/bin/slayer
+	cmake --build --preset release --target slayer
 
 demo: build setup-demo ## Do the main job on a real model: about 12 minutes on 2 cores
 	$(SLAYER) run recipes/demo.toml --out runs/demo
 
-test: build ## Build and run all tests
+test: setup-build build/release/build.ninja ## Build and run all tests
+	cmake --build --preset release
 	ctest --preset release
 
 asan: setup-build build/asan/build.ninja ## Tests of the torch-free modules under sanitizers
 	cmake --build --preset asan
 	ctest --preset asan
 
-bench: setup-bench build/bench/build.ninja ## Run the benchmarks
-	cmake --build --preset bench
-	for bench in build/bench/bin/*_bench; do "$$bench" || exit; done
+bench: setup-bench build/release/build.ninja ## Compare speed and memory with the peers (an hour, on a quiet machine)
+	cmake --build --preset release --target slayer encode_main
+	for script in bench/*_bench.py; do echo "== $$script"; .venv-parity/bin/python "$$script" || exit; done
 
-parity: build setup-parity ## Compare results with the peers (Python)
-	for script in tests/parity/*.py; do .venv-parity/bin/python "$$script" || exit; done
+parity: setup-parity build/release/build.ninja ## Compare results with the peers
+	cmake --build --preset release --target slayer encode_main logits_main
+	for script in tests/parity/*.py; do echo "== $$script"; .venv-parity/bin/python "$$script" || exit; done
 
 fuzz: setup-fuzz build/fuzz/build.ninja ## Run each fuzz target for 60 seconds (Clang)
 	cmake --build --preset fuzz
 	scripts/fuzz 60
 
-soak: build asan fuzz ## The long campaigns: sanitizers, fuzzing, kills
+soak: test asan fuzz ## The long campaigns: sanitizers, fuzzing, kills
 	ctest --preset release -C soak -L soak
 
 format: setup-lint ## Format all sources

@@ -1,12 +1,12 @@
 """Surgery against `cp` and mergekit, on a checkpoint with the shapes of Llama-2-7B.
 
-    python bench/surgery_bench.py --slayer build/release/bin/slayer [--dir /scratch] [--pairs 5]
+    python bench/surgery_bench.py [--slayer build/release/bin/slayer] [--dir /scratch] [--pairs 5]
 
 The paper's plan (a new layer after every second one of the first half) is applied with slayer, and
 what it wrote is copied with `cp --reflink=never` and `sync`: the same bytes written, cold cache for
 both, in turn. Bar: at least 80 % of cp's speed by the median of the pairwise ratios, peak memory
-below 1 GB. With --mergekit (the `mergekit-yaml` to call) the passthrough of the same source layers
-is timed too; bar: slayer at least 5 times as fast. Without it that part says it is skipped.
+below 1 GB. mergekit's passthrough of the same source layers is timed too; bar: slayer at least 5
+times as fast. Where the `mergekit-yaml` to call does not exist that part says it is skipped.
 
 The checkpoint is 13.5 GB where the disk has three times that to spare, else 3 GB.
 """
@@ -21,7 +21,8 @@ import sys
 import time
 from pathlib import Path
 
-MAKER = Path(__file__).resolve().parents[1] / "tools" / "fixtures" / "make_synthetic_checkpoint.py"
+ROOT = Path(__file__).resolve().parents[1]
+MAKER = ROOT / "tools" / "fixtures" / "make_synthetic_checkpoint.py"
 
 
 def drop_from_cache(folder):
@@ -68,8 +69,8 @@ def mergekit_config(base, layers, path):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--slayer", type=Path, required=True)
-    parser.add_argument("--mergekit", type=Path, help="the mergekit-yaml program to compare with")
+    parser.add_argument("--slayer", type=Path, default=ROOT / "build/release/bin/slayer")
+    parser.add_argument("--mergekit", type=Path, default=ROOT / ".venv-mergekit/bin/mergekit-yaml")
     parser.add_argument("--dir", type=Path, default=Path("/tmp/slayer-surgery-bench"))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--layers", type=int, help="of the checkpoint; 32 is 13.5 GB")
@@ -99,8 +100,8 @@ def main():
     median = statistics.median(ratios)
     print(f"{gigabytes(out):.1f} GB written: {100 * median:.0f} % of cp's speed, bar 80 %")
 
-    if options.mergekit is None:
-        print("mergekit: SKIPPED, no --mergekit given")
+    if not options.mergekit.exists():
+        print(f"mergekit: SKIPPED, no {options.mergekit}")
     else:
         config, merged = options.dir / "mergekit.yml", options.dir / "merged"
         mergekit_config(base, layers, config)

@@ -46,19 +46,40 @@ if(SLAYER_TORCH)
   target_include_directories(slayer_torch SYSTEM INTERFACE
     "$<BUILD_INTERFACE:${TORCH_INCLUDE_DIRS}>")
   target_link_libraries(slayer_torch INTERFACE ${TORCH_LIBRARIES})
-  # libtorch's headers bring a newer fmt than the system's library: used from the headers alone, the
-  # two never meet.
-  target_compile_definitions(slayer_torch INTERFACE FMT_HEADER_ONLY)
+  # libtorch's headers bring a newer fmt than the system's library; their namespaces differ, so the
+  # two never meet. Of another version than the known one, the headers alone are used: slow to compile.
+  set(fmt_version 0)
+  if(EXISTS "${TORCH_INSTALL_PREFIX}/include/fmt/base.h")
+    file(STRINGS "${TORCH_INSTALL_PREFIX}/include/fmt/base.h" fmt_version REGEX "define FMT_VERSION")
+  endif()
+  if(fmt_version MATCHES "FMT_VERSION 12[0-9][0-9][0-9][0-9]$")
+    add_library(slayer_torch_fmt STATIC cmake/torch_fmt.cpp)
+    target_include_directories(slayer_torch_fmt SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
+    target_link_libraries(slayer_torch INTERFACE slayer_torch_fmt)
+  else()
+    target_compile_definitions(slayer_torch INTERFACE FMT_HEADER_ONLY)
+  endif()
   message(STATUS "libtorch ${Torch_VERSION}: ${TORCH_INSTALL_PREFIX}")
+endif()
 
-  # Owner of the precompiled header; every libtorch target reuses it.
-  file(WRITE "${CMAKE_BINARY_DIR}/torch_pch.cpp" "// Owns the precompiled header of ATen.\n")
-  add_library(slayer_torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cpp")
-  # fmt and spdlog: what they define must be the same here as in the targets that reuse the header.
-  target_link_libraries(slayer_torch_pch PRIVATE
-    slayer_flags slayer_torch fmt::fmt spdlog::spdlog)
-  target_precompile_headers(slayer_torch_pch PRIVATE
-    <ATen/ATen.h> <c10/core/InferenceMode.h> <torch/csrc/autograd/custom_function.h>
+# Owners of the precompiled headers: for modules, for tests, and for what uses ATen. What fmt and
+# spdlog define must be the same here as in the targets that reuse the header.
+function(slayer_precompiled_header owner)
+  cmake_parse_arguments(ARG "" "" "HEADERS;LIBRARIES" ${ARGN})
+  file(WRITE "${CMAKE_BINARY_DIR}/${owner}.cpp" "// Owns a precompiled header.\n")
+  add_library(${owner} OBJECT "${CMAKE_BINARY_DIR}/${owner}.cpp")
+  target_link_libraries(${owner} PRIVATE slayer_flags fmt::fmt spdlog::spdlog ${ARG_LIBRARIES})
+  target_precompile_headers(${owner} PRIVATE
     <fmt/format.h> <nlohmann/json.hpp> <algorithm> <cstdint> <filesystem> <map> <memory> <optional>
-    <span> <string> <string_view> <vector>)
+    <span> <string> <string_view> <vector> ${ARG_HEADERS})
+endfunction()
+
+slayer_precompiled_header(slayer_pch)
+if(SLAYER_TESTS)
+  slayer_precompiled_header(slayer_test_pch HEADERS <gtest/gtest.h> LIBRARIES GTest::gtest)
+endif()
+if(SLAYER_TORCH)
+  slayer_precompiled_header(slayer_torch_pch
+    HEADERS <ATen/ATen.h> <c10/core/InferenceMode.h>
+    LIBRARIES slayer_torch)
 endif()

@@ -16,15 +16,20 @@ function(slayer_module name)
   target_link_libraries(slayer_${name} PUBLIC ${ARG_LIBRARIES})
   if(ARG_TORCH)
     slayer_use_torch(slayer_${name})
+  else()
+    slayer_reuse_header(slayer_${name} slayer_pch)
   endif()
+endfunction()
+
+# Takes a shared precompiled header.
+function(slayer_reuse_header target owner)
+  target_precompile_headers(${target} REUSE_FROM ${owner})
+  # After CMake's own -fPIE of executables: the header was compiled with -fPIC.
+  target_compile_options(${target} PRIVATE -fPIC)
 endfunction()
 
 # Links libtorch and takes the shared precompiled header of ATen.
 function(slayer_use_torch target)
   target_link_libraries(${target} PUBLIC slayer_torch)
-  if(NOT target STREQUAL "slayer_torch_pch")
-    target_precompile_headers(${target} REUSE_FROM slayer_torch_pch)
-    # After CMake's own -fPIE of executables: the header was compiled with -fPIC.
-    target_compile_options(${target} PRIVATE -fPIC)
-  endif()
+  slayer_reuse_header(${target} slayer_torch_pch)
 endfunction()

@@ -125,7 +125,7 @@ class Parser final : private ExpressionParser {
     do {
       statement.names.push_back(expect_name());
       if (accept(".")) {
-        statement.names.back() += "." + expect_name();
+        statement.names.back().append(".").append(expect_name());
       }
     } while (accept(","));
     if (accept("=")) {
