@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "slayer/checkpoint/gguf_cursor.h"
 #include "slayer/core/error.h"
 #include "slayer/core/utf8.h"
 
@@ -21,187 +22,19 @@ constexpr uint32_t kMagic = 0x46554747;  // "GGUF", little-endian.
 constexpr uint32_t kDefaultAlignment = 32;
 constexpr int64_t kLargestAlignment = int64_t{1} << 20;
 constexpr uint32_t kMostDimensions = 4;
-constexpr int kDeepestArray = 4;
 /// Names are at most 64 bytes in files of llama.cpp, keys at most 65,535.
 constexpr uint64_t kLongestName = 1024;
 constexpr uint64_t kLongestKey = 65535;
-/// All values together: a vocabulary of 256 thousand tokens has under 2 million. A hostile array of
-/// bytes could ask for 40 times its size in memory.
-constexpr uint64_t kMostValues = uint64_t{1} << 24U;
 /// The smallest key with its value, and the smallest tensor entry: bounds on the header's counts.
 constexpr uint64_t kSmallestPair = 8 + 4 + 1;
 constexpr uint64_t kSmallestTensor = 8 + 4 + 4 + 8;
-
-/// The format's numbers of its value types.
-enum class ValueType : uint32_t {
-  kUint8,
-  kInt8,
-  kUint16,
-  kInt16,
-  kUint32,
-  kInt32,
-  kFloat32,
-  kBool,
-  kString,
-  kArray,
-  kUint64,
-  kInt64,
-  kFloat64
-};
-
-/// Bytes of one value of the type in the file; for text and arrays, of its head.
-uint64_t smallest_size(ValueType type) {
-  switch (type) {
-    case ValueType::kUint8:
-    case ValueType::kInt8:
-    case ValueType::kBool:
-      return 1;
-    case ValueType::kUint16:
-    case ValueType::kInt16:
-      return 2;
-    case ValueType::kUint32:
-    case ValueType::kInt32:
-    case ValueType::kFloat32:
-      return 4;
-    case ValueType::kUint64:
-    case ValueType::kInt64:
-    case ValueType::kFloat64:
-    case ValueType::kString:
-      return 8;
-    case ValueType::kArray:
-      return 12;
-  }
-  return 0;
-}
-
-/// Reads the header front to back. `item` names what is being read, for the errors.
-class Cursor final {
- public:
-  explicit Cursor(const MappedFile& file) : file_(file) {}
-
-  uint64_t position() const { return position_; }
-  uint64_t remaining() const { return file_.bytes().size() - position_; }
-
-  [[noreturn]] void fail(std::string_view item,
-                         std::string found,
-                         std::string expected,
-                         std::string hint = "") const {
-    throw Error({.file = file_.path().string(),
-                 .item = printable(item),
-                 .found = std::move(found),
-                 .expected = std::move(expected),
-                 .hint = std::move(hint)});
-  }
-
-  template <class T>
-  T number(std::string_view item) {
-    T result;
-    std::memcpy(&result, take(sizeof(T), item).data(), sizeof(T));
-    return result;
-  }
-
-  std::string_view text(std::string_view item,
-                        uint64_t limit = std::numeric_limits<uint64_t>::max()) {
-    const auto size = number<uint64_t>(item);
-    if (size > limit) {
-      fail(item, fmt::format("text of {} bytes", size), fmt::format("at most {}", limit));
-    }
-    const auto bytes = take(size, item);
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
-
-  GgufValue value(ValueType type, std::string_view key, int depth = 0) {
-    switch (type) {
-      case ValueType::kUint8:
-        return {uint64_t{number<uint8_t>(key)}};
-      case ValueType::kInt8:
-        return {int64_t{number<int8_t>(key)}};
-      case ValueType::kUint16:
-        return {uint64_t{number<uint16_t>(key)}};
-      case ValueType::kInt16:
-        return {int64_t{number<int16_t>(key)}};
-      case ValueType::kUint32:
-        return {uint64_t{number<uint32_t>(key)}};
-      case ValueType::kInt32:
-        return {int64_t{number<int32_t>(key)}};
-      case ValueType::kFloat32:
-        return {number<float>(key)};
-      case ValueType::kBool:
-        return {boolean(key)};
-      case ValueType::kString:
-        return {text(key)};
-      case ValueType::kArray:
-        return {array(key, depth)};
-      case ValueType::kUint64:
-        return {number<uint64_t>(key)};
-      case ValueType::kInt64:
-        return {number<int64_t>(key)};
-      case ValueType::kFloat64:
-        return {number<double>(key)};
-    }
-    fail(key, fmt::format("value type {}", static_cast<uint32_t>(type)), "a type from 0 to 12");
-  }
-
- private:
-  std::span<const std::byte> take(uint64_t size, std::string_view item) {
-    if (size > remaining()) {
-      fail(item,
-           fmt::format("{} bytes at {}, past the end of the file", size, position_),
-           fmt::format("at most the {} that are left", remaining()),
-           "truncated or corrupt?");
-    }
-    const auto bytes = file_.bytes().subspan(position_, size);
-    position_ += size;
-    return bytes;
-  }
-
-  bool boolean(std::string_view key) {
-    const auto byte = number<uint8_t>(key);
-    if (byte > 1) {
-      fail(key, fmt::format("the byte {}", byte), "a boolean, 0 or 1");
-    }
-    return byte == 1;
-  }
-
-  GgufValue::Array array(std::string_view key, int depth) {
-    if (depth == kDeepestArray) {
-      fail(key, fmt::format("arrays nested more than {} deep", kDeepestArray), "fewer levels");
-    }
-    const auto type = static_cast<ValueType>(number<uint32_t>(key));
-    const auto count = number<uint64_t>(key);
-    const uint64_t element_size = smallest_size(type);
-    if (element_size == 0) {
-      fail(key, fmt::format("value type {}", static_cast<uint32_t>(type)), "a type from 0 to 12");
-    }
-    if (count > remaining() / element_size) {
-      fail(key,
-           fmt::format("an array of {} values", count),
-           fmt::format("what fits in the {} bytes that are left", remaining()),
-           "truncated or corrupt?");
-    }
-    values_ += count;
-    if (values_ > kMostValues) {
-      fail(key, fmt::format("{} metadata values", values_), fmt::format("at most {}", kMostValues));
-    }
-    GgufValue::Array values;
-    values.reserve(count);
-    for (uint64_t index = 0; index < count; ++index) {
-      values.push_back(value(type, key, depth + 1));
-    }
-    return values;
-  }
-
-  const MappedFile& file_;
-  uint64_t position_ = 0;
-  uint64_t values_ = 0;
-};
 
 struct Header {
   uint64_t tensor_count;
   uint64_t pair_count;
 };
 
-Header read_header(Cursor& cursor) {
+Header read_header(GgufCursor& cursor) {
   const auto magic = cursor.number<uint32_t>("magic");
   if (magic != kMagic) {
     cursor.fail("magic", fmt::format("0x{:08x}", magic), "\"GGUF\"", "not a GGUF file");
@@ -227,11 +60,11 @@ Header read_header(Cursor& cursor) {
   return {tensor_count, pair_count};
 }
 
-std::map<std::string, GgufValue, std::less<>> read_metadata(Cursor& cursor, uint64_t count) {
+std::map<std::string, GgufValue, std::less<>> read_metadata(GgufCursor& cursor, uint64_t count) {
   std::map<std::string, GgufValue, std::less<>> metadata;
   for (uint64_t index = 0; index < count; ++index) {
     const std::string key(cursor.text(fmt::format("metadata key {}", index), kLongestKey));
-    const auto type = static_cast<ValueType>(cursor.number<uint32_t>(key));
+    const auto type = static_cast<GgufValueType>(cursor.number<uint32_t>(key));
     if (!metadata.emplace(key, cursor.value(type, key)).second) {
       cursor.fail(key, "a duplicate key", "each key once");
     }
@@ -240,7 +73,7 @@ std::map<std::string, GgufValue, std::less<>> read_metadata(Cursor& cursor, uint
 }
 
 /// Row-major shape, checked so that the element count fits.
-std::vector<int64_t> read_shape(Cursor& cursor, std::string_view name) {
+std::vector<int64_t> read_shape(GgufCursor& cursor, std::string_view name) {
   const auto dimensions = cursor.number<uint32_t>(name);
   if (dimensions > kMostDimensions) {
     cursor.fail(
@@ -262,7 +95,7 @@ std::vector<int64_t> read_shape(Cursor& cursor, std::string_view name) {
 }
 
 /// The offset is still relative to the tensor data.
-GgufTensor read_tensor_entry(Cursor& cursor, uint64_t index) {
+GgufTensor read_tensor_entry(GgufCursor& cursor, uint64_t index) {
   GgufTensor tensor;
   tensor.name = cursor.text(fmt::format("tensor {}", index), kLongestName);
   tensor.shape = read_shape(cursor, tensor.name);
@@ -288,7 +121,7 @@ GgufTensor read_tensor_entry(Cursor& cursor, uint64_t index) {
 }
 
 /// Makes offsets absolute, once they are known to be aligned and inside the file.
-void place_tensors(const Cursor& cursor,
+void place_tensors(const GgufCursor& cursor,
                    uint64_t data_begin,
                    uint64_t file_size,
                    uint64_t alignment,
@@ -310,7 +143,7 @@ void place_tensors(const Cursor& cursor,
   }
 }
 
-void refuse_overlaps(const Cursor& cursor, const std::vector<GgufTensor>& tensors) {
+void refuse_overlaps(const GgufCursor& cursor, const std::vector<GgufTensor>& tensors) {
   std::vector<const GgufTensor*> ordered;
   ordered.reserve(tensors.size());
   for (const GgufTensor& tensor : tensors) {
@@ -381,7 +214,7 @@ int64_t GgufTensor::element_count() const {
 GgufFile GgufFile::open(const std::filesystem::path& path) {
   GgufFile result;
   result.file_ = std::make_shared<const MappedFile>(path);
-  Cursor cursor(*result.file_);
+  GgufCursor cursor(*result.file_);
   const Header header = read_header(cursor);
   result.metadata_ = read_metadata(cursor, header.pair_count);
   const auto alignment = result.optional_integer("general.alignment", 1, kLargestAlignment);

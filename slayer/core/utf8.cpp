@@ -1,50 +1,119 @@
 #include "slayer/core/utf8.h"
 
-#include <cstddef>
-#include <cstdint>
+#include <algorithm>
+#include <cstring>
 
 namespace slayer {
 namespace {
 
-/// Bytes of the character whose first byte this is; 0 when no character begins so.
-size_t length_from_first_byte(uint8_t byte) {
-  if (byte < 0x80) {
-    return 1;
-  }
-  if (byte < 0xc2 || byte > 0xf4) {
-    return 0;
-  }
-  return byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-}
+/// What one step over possibly ill-formed UTF-8 sees: a whole character, a part of one that the
+/// text's end cuts off, or bytes that cannot belong to any.
+enum class Step : uint8_t { kCharacter, kCutOff, kIllFormed };
 
-/// Refuses, by the second byte, overlong forms, surrogates and code points above U+10FFFF.
-/// Source: The Unicode Standard, table 3-7.
-bool is_second_byte(uint8_t first, uint8_t second) {
-  const uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-  const uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-  return second >= low && second <= high;
+struct StepResult {
+  Step step;
+  size_t size;
+};
+
+/// Unicode 15, table 3-7: the range of the second byte depends on the first.
+StepResult step_at(std::string_view text, size_t position) {
+  const auto byte = [&](size_t offset) {
+    return static_cast<unsigned char>(text[position + offset]);
+  };
+  const unsigned char first = byte(0);
+  if (first < 0x80) {
+    return {Step::kCharacter, 1};
+  }
+  if (first < 0xC2 || first > 0xF4) {
+    return {Step::kIllFormed, 1};
+  }
+  const size_t size = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  const unsigned char low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+  const unsigned char high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+  for (size_t i = 1; i < size; ++i) {
+    if (position + i == text.size()) {
+      return {Step::kCutOff, i};
+    }
+    const bool is_in_range = i == 1 ? byte(i) >= low && byte(i) <= high : (byte(i) & 0xC0U) == 0x80;
+    if (!is_in_range) {
+      return {Step::kIllFormed, i};
+    }
+  }
+  return {Step::kCharacter, size};
 }
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
-  const auto byte = [text](size_t index) { return static_cast<uint8_t>(text[index]); };
-  for (size_t position = 0; position < text.size();) {
-    const size_t length = length_from_first_byte(byte(position));
-    if (length == 0 || length > text.size() - position) {
-      return false;
-    }
-    if (length > 1 && !is_second_byte(byte(position), byte(position + 1))) {
-      return false;
-    }
-    for (size_t next = position + 2; next < position + length; ++next) {
-      if ((byte(next) & 0xc0U) != 0x80) {
-        return false;
+size_t previous_char(std::string_view text, size_t position) {
+  do {
+    --position;
+  } while (position > 0 && (static_cast<unsigned char>(text[position]) & 0xC0U) == 0x80);
+  return position;
+}
+
+void append_utf8(char32_t code_point, std::string& text) {
+  const auto push = [&](char32_t byte) { text.push_back(static_cast<char>(byte)); };
+  if (code_point < 0x80) {
+    push(code_point);
+  } else if (code_point < 0x800) {
+    push(0xC0U | (code_point >> 6U));
+    push(0x80U | (code_point & 0x3FU));
+  } else if (code_point < 0x10000) {
+    push(0xE0U | (code_point >> 12U));
+    push(0x80U | ((code_point >> 6U) & 0x3FU));
+    push(0x80U | (code_point & 0x3FU));
+  } else {
+    push(0xF0U | (code_point >> 18U));
+    push(0x80U | ((code_point >> 12U) & 0x3FU));
+    push(0x80U | ((code_point >> 6U) & 0x3FU));
+    push(0x80U | (code_point & 0x3FU));
+  }
+}
+
+size_t valid_utf8_prefix(std::string_view text) {
+  size_t position = 0;
+  while (position < text.size()) {
+    // Eight bytes of ASCII at a time, which most text is.
+    uint64_t word = 0;
+    if (text.size() - position >= sizeof(word)) {
+      std::memcpy(&word, text.data() + position, sizeof(word));
+      if ((word & 0x8080808080808080U) == 0) {
+        position += sizeof(word);
+        continue;
       }
     }
-    position += length;
+    const StepResult result = step_at(text, position);
+    if (result.step != Step::kCharacter) {
+      break;
+    }
+    position += result.size;
   }
-  return true;
+  return position;
+}
+
+std::string replace_invalid_utf8(std::string_view text) {
+  std::string replaced;
+  replaced.reserve(text.size());
+  while (!text.empty()) {
+    const size_t valid = valid_utf8_prefix(text);
+    replaced.append(text.substr(0, valid));
+    text.remove_prefix(valid);
+    if (!text.empty()) {
+      replaced.append(kReplacementCharacter);
+      text.remove_prefix(step_at(text, 0).size);
+    }
+  }
+  return replaced;
+}
+
+size_t incomplete_utf8_suffix(std::string_view text) {
+  for (size_t size = 1; size <= std::min<size_t>(3, text.size()); ++size) {
+    const StepResult result = step_at(text, text.size() - size);
+    if (result.step == Step::kCutOff && result.size == size) {
+      return size;
+    }
+  }
+  return 0;
 }
 
 }  // namespace slayer

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "slayer/tokenizer/unicode.h"
-#include "slayer/tokenizer/utf8.h"
+#include "slayer/core/utf8.h"
 
 namespace slayer {
 namespace {

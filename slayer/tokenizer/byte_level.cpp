@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "slayer/tokenizer/utf8.h"
+#include "slayer/core/utf8.h"
 
 namespace slayer {
 namespace {

@@ -8,7 +8,7 @@
 #include "slayer/core/error.h"
 #include "slayer/tokenizer/byte_level.h"
 #include "slayer/tokenizer/normalizer.h"
-#include "slayer/tokenizer/utf8.h"
+#include "slayer/core/utf8.h"
 
 namespace slayer {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "slayer/core/error.h"
 #include "slayer/tokenizer/unicode.h"
-#include "slayer/tokenizer/utf8.h"
+#include "slayer/core/utf8.h"
 
 namespace slayer {
 namespace {

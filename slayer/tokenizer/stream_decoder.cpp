@@ -2,7 +2,7 @@
 
 #include "slayer/tokenizer/tokenizer.h"
 #include "slayer/tokenizer/tokenizer_state.h"
-#include "slayer/tokenizer/utf8.h"
+#include "slayer/core/utf8.h"
 
 namespace slayer {
 

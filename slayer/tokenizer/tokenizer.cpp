@@ -12,7 +12,7 @@
 #include "slayer/tokenizer/tokenizer_json.h"
 #include "slayer/tokenizer/tokenizer_parts.h"
 #include "slayer/tokenizer/tokenizer_state.h"
-#include "slayer/tokenizer/utf8.h"
+#include "slayer/core/utf8.h"
 
 namespace slayer {
 namespace {
