@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace slayer {
@@ -18,6 +19,14 @@ AttentionMask from_bool(const at::Tensor& attended, at::ScalarType dtype) {
               bias.masked_fill(attended.bitwise_not(), -std::numeric_limits<float>::infinity())};
 }
 
+/// What the tokens of rows of pieces attend to: [batch, 1, seq, seq] bool. Each piece begins at
+/// position 0, so counting the beginnings numbers the pieces.
+at::Tensor mask_of_pieces(const at::Tensor& position_ids) {
+  const at::Tensor piece = position_ids.eq(0).cumsum(1);
+  const at::Tensor is_same = piece.unsqueeze(-1).eq(piece.unsqueeze(-2));
+  return is_same.tril().unsqueeze(1);
+}
+
 }  // namespace
 
 AttentionMasks::AttentionMasks(const BatchLayout& layout,
@@ -27,8 +36,11 @@ AttentionMasks::AttentionMasks(const BatchLayout& layout,
                                at::ScalarType dtype) {
   const int64_t seq = position_ids.size(1);
   const int64_t keys = key_position_ids.size(1);
-  const bool is_one_sequence = !layout.mask.defined();
-  if (!is_one_sequence) {
+  const bool has_pieces = !layout.pieces.empty();
+  const bool is_one_sequence = !has_pieces && !layout.mask.defined();
+  if (has_pieces) {
+    full_.pieces = layout.pieces;
+  } else if (layout.mask.defined()) {
     full_ = from_bool(layout.mask, dtype);
   } else if (seq == keys) {
     full_.is_causal = true;
@@ -37,13 +49,15 @@ AttentionMasks::AttentionMasks(const BatchLayout& layout,
   }
   for (const auto& window : windows) {
     // Positions of attended tokens have no gaps, so with no more keys than the window none is out.
-    if (!window || keys <= *window || windowed_.contains(*window)) {
+    const int64_t attended_keys = has_pieces ? std::ranges::max(layout.pieces) : keys;
+    if (!window || attended_keys <= *window || windowed_.contains(*window)) {
       continue;
     }
     const at::Tensor distance = position_ids.unsqueeze(-1) - key_position_ids.unsqueeze(-2);
     const at::Tensor is_near = (distance < *window).unsqueeze(1);
-    const at::Tensor attended =
-        is_one_sequence ? causal(seq, keys, position_ids.device()) : layout.mask;
+    const at::Tensor attended = is_one_sequence ? causal(seq, keys, position_ids.device())
+                                : has_pieces    ? mask_of_pieces(position_ids)
+                                                : layout.mask;
     windowed_[*window] = from_bool(is_near.bitwise_and(attended), dtype);
   }
 }
@@ -62,9 +76,14 @@ BatchLayout packed_layout(const std::vector<int64_t>& lengths,
     positions.push_back(at::arange(shared_prefix, shared_prefix + length, at::kLong));
     triangles.push_back(causal(length, length, at::kCPU));
   }
+  const at::Tensor position_ids = at::cat(positions).unsqueeze(0).to(device);
+  if (shared_prefix == 0) {
+    return {.position_ids = position_ids, .pieces = lengths, .mask = {}};
+  }
   const at::Tensor documents = at::block_diag(triangles);
   const at::Tensor prefix = at::ones({documents.size(0), shared_prefix}, at::kBool);
-  return {.position_ids = at::cat(positions).unsqueeze(0).to(device),
+  return {.position_ids = position_ids,
+          .pieces = {},
           .mask = at::cat({prefix, documents}, /*dim=*/1).unsqueeze(0).unsqueeze(0).to(device)};
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "slayer/checkpoint/config.h"
 
@@ -17,6 +18,9 @@ class KvCache;
 struct BatchLayout {
   /// [batch or 1, seq] int64: each token's place in its document, counted from 0 without gaps.
   at::Tensor position_ids;
+  /// Where documents see nothing but themselves: their lengths, one row's after the other's, which
+  /// add up to batch * seq. Then there is no cache and no `mask`.
+  std::vector<int64_t> pieces = {};
   /// [batch or 1, 1, seq, past + seq] bool, true where attended; every token attends to itself at
   /// least. `past` are the tokens in the cache, 0 without one.
   at::Tensor mask;
@@ -32,6 +36,7 @@ BatchLayout packed_layout(const std::vector<int64_t>& lengths,
 /// How attention is masked, as scaled_dot_product_attention wants it.
 struct AttentionMask {
   bool is_causal = false;  ///< Lower triangle; then `bias` is undefined.
+  std::vector<int64_t> pieces = {};  ///< Causal within each, as BatchLayout has them; or empty.
   at::Tensor
       bias;  ///< [batch or 1, 1, seq, keys], 0 where attended and -inf elsewhere, or undefined.
 };

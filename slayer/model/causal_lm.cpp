@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "slayer/model/linear.h"
+#include "slayer/model/rms_norm.h"
 
 namespace slayer {
 

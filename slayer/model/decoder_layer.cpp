@@ -4,34 +4,27 @@
 
 #include <cassert>
 
+#include "slayer/model/attention.h"
 #include "slayer/model/linear.h"
+#include "slayer/model/rms_norm.h"
+#include "slayer/model/swiglu.h"
 
 namespace slayer {
 namespace {
 
-/// [batch, seq, heads * head_dim] -> [batch, heads, seq, head_dim]
-at::Tensor split_heads(const at::Tensor& x, int64_t head_dim) {
-  return x.unflatten(-1, {-1, head_dim}).transpose(1, 2);
+/// x W^T + b, in 8-bit integers where the layer has them for this weight.
+at::Tensor project(const DecoderLayer& layer,
+                   TensorRole role,
+                   const at::Tensor& x,
+                   const at::Tensor& bias) {
+  const auto int8 = layer.int8.find(role);
+  return int8 == layer.int8.end() ? apply_linear(x, tensor_of(layer, role), bias)
+                                  : apply_linear(x, int8->second, bias);
 }
 
-/// @param query [batch, heads, seq, head_dim]; `key` and `value` [batch, kv_heads, keys, head_dim].
-/// @return as `query`.
-at::Tensor attend(const at::Tensor& query,
-                  const at::Tensor& key,
-                  const at::Tensor& value,
-                  const AttentionMask& mask) {
-  if (query.is_meta()) {  // Its shape-only form leans on kernels that exist in Python alone.
-    return at::empty_like(query);
-  }
-  return at::scaled_dot_product_attention(
-      query,
-      key,
-      value,
-      mask.bias.defined() ? std::optional(mask.bias) : std::nullopt,
-      /*dropout_p=*/0.0,
-      mask.is_causal,
-      /*scale=*/std::nullopt,
-      /*enable_gqa=*/query.size(1) != key.size(1));
+/// [batch, seq, heads * head_dim] -> [batch, seq, heads, head_dim]
+at::Tensor split_heads(const at::Tensor& x, int64_t head_dim) {
+  return x.unflatten(-1, {-1, head_dim});
 }
 
 at::Tensor attention(const DecoderLayer& layer,
@@ -40,33 +33,30 @@ at::Tensor attention(const DecoderLayer& layer,
                      const ForwardPass& pass,
                      KvCache* cache,
                      int64_t cache_layer) {
-  at::Tensor query = split_heads(apply_linear(x, layer.q_proj, layer.q_bias), config.head_dim);
-  at::Tensor key = split_heads(apply_linear(x, layer.k_proj, layer.k_bias), config.head_dim);
-  at::Tensor value = split_heads(apply_linear(x, layer.v_proj, layer.v_bias), config.head_dim);
+  at::Tensor query = split_heads(project(layer, TensorRole::kQueryWeight, x, layer.q_bias), config.head_dim);
+  at::Tensor key = split_heads(project(layer, TensorRole::kKeyWeight, x, layer.k_bias), config.head_dim);
+  at::Tensor value = split_heads(project(layer, TensorRole::kValueWeight, x, layer.v_bias), config.head_dim);
   if (layer.q_norm.defined()) {
     query = rms_norm(query, layer.q_norm, config.rms_norm_eps);
     key = rms_norm(key, layer.k_norm, config.rms_norm_eps);
   }
-  query = apply_rotary(query, pass.rotary);
-  key = apply_rotary(key, pass.rotary);
+  query = apply_rotary(query, pass.rotary).transpose(1, 2);
+  key = apply_rotary(key, pass.rotary).transpose(1, 2);
+  value = value.transpose(1, 2);
   if (cache != nullptr) {
     std::tie(key, value) = cache->store(cache_layer, pass.past, key, value);
   }
   const at::Tensor mixed = attend(query, key, value, pass.masks.of(layer.sliding_window));
-  return apply_linear(mixed.transpose(1, 2).flatten(-2), layer.o_proj, layer.o_bias);
+  return project(layer, TensorRole::kOutputWeight, mixed.flatten(-2), layer.o_bias);
 }
 
 at::Tensor mlp(const DecoderLayer& layer, const at::Tensor& x) {
-  const at::Tensor gate = apply_linear(x, layer.gate_proj, layer.gate_bias);
-  const at::Tensor up = apply_linear(x, layer.up_proj, layer.up_bias);
-  return apply_linear(at::silu(gate).mul_(up), layer.down_proj, layer.down_bias);
+  const at::Tensor gate = project(layer, TensorRole::kGateWeight, x, layer.gate_bias);
+  const at::Tensor up = project(layer, TensorRole::kUpWeight, x, layer.up_bias);
+  return project(layer, TensorRole::kDownWeight, swiglu(gate, up), layer.down_bias);
 }
 
 }  // namespace
-
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
-  return at::rms_norm(x, weight.sizes(), weight, epsilon);
-}
 
 at::Tensor forward_layer(const DecoderLayer& layer,
                          const ModelConfig& config,

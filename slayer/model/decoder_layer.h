@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 
 #include "slayer/checkpoint/config.h"
 #include "slayer/checkpoint/family.h"
 #include "slayer/model/attention_mask.h"
+#include "slayer/model/int8_linear.h"
 #include "slayer/model/kv_cache.h"
 #include "slayer/model/rotary.h"
 
@@ -24,6 +26,8 @@ struct DecoderLayer {
   at::Tensor gate_proj, up_proj, down_proj;              ///< [out, in]
   at::Tensor gate_bias, up_bias, down_bias;              ///< [out]
   std::optional<int64_t> sliding_window;                 ///< Attended tokens, itself included.
+  /// Where products run on 8-bit integers, by the weight's role. Empty unless a training asks.
+  std::map<TensorRole, Int8Weight> int8;
 };
 
 /// The roles of a layer's tensors, in the order of `expected_tensors`.
@@ -66,9 +70,5 @@ at::Tensor forward_layer(const DecoderLayer& layer,
                          const ForwardPass& pass,
                          KvCache* cache = nullptr,
                          int64_t cache_layer = 0);
-
-/// x / sqrt(mean(x^2) + epsilon) * weight over the last dimension, in float32, rounded once.
-/// Source: Zhang and Sennrich 2019, arXiv 1910.07467.
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);
 
 }  // namespace slayer

@@ -2,12 +2,17 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
 #include <string_view>
 
 namespace slayer {
 namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
 
 using OneDnnLinear = at::Tensor(const at::Tensor& x,
                                 const at::Tensor& weight,
@@ -28,21 +33,65 @@ std::optional<c10::TypedOperatorHandle<OneDnnLinear>> find_onednn_linear() {
 
 bool is_recorded(const at::Tensor& tensor) { return tensor.defined() && tensor.requires_grad(); }
 
+at::Tensor product(const at::Tensor& x,
+                   const at::Tensor& weight,
+                   const std::optional<at::Tensor>& bias) {
+  static const auto onednn = find_onednn_linear();
+  if (!onednn || !x.is_cpu() || x.scalar_type() != at::kFloat) {
+    return at::linear(x, weight, bias);
+  }
+  const at::Tensor y = onednn->call(x.flatten(0, -2),
+                                    weight,
+                                    bias,
+                                    "none",
+                                    c10::List<std::optional<at::Scalar>>(),
+                                    std::nullopt);
+  // Not a view for autograd, which would forbid adding into it.
+  at::DimVector sizes(x.sizes().begin(), x.sizes().end());
+  sizes.back() = weight.size(0);
+  return at::_unsafe_view(y, sizes);
+}
+
+/// Keeps x only where the weight trains.
+class Linear final : public torch::autograd::Function<Linear> {
+ public:
+  static at::Tensor forward(AutogradContext* context,
+                            const at::Tensor& x,
+                            const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias) {
+    context->saved_data["has_bias"] = bias.has_value();
+    context->save_for_backward({weight, weight.requires_grad() ? x : at::Tensor()});
+    return product(x, weight, bias);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor& weight = saved[0];
+    const at::Tensor dy = gradients[0].flatten(0, -2);
+    at::Tensor dx;
+    at::Tensor dweight;
+    at::Tensor dbias;
+    if (context->needs_input_grad(0)) {
+      dx = at::mm(dy, weight).unflatten(0, gradients[0].sizes().slice(0, gradients[0].dim() - 1));
+    }
+    if (context->needs_input_grad(1)) {
+      dweight = at::mm(dy.t(), saved[1].flatten(0, -2));
+    }
+    if (context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)) {
+      dbias = dy.sum(0);
+    }
+    return {dx, dweight, dbias};
+  }
+};
+
 }  // namespace
 
 at::Tensor apply_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  static const auto onednn = find_onednn_linear();
-  const bool has_graph =
-      at::GradMode::is_enabled() && (is_recorded(x) || is_recorded(weight) || is_recorded(bias));
-  if (!onednn || has_graph || !x.is_cpu() || x.scalar_type() != at::kFloat) {
-    return at::linear(x, weight, bias);
+  const auto optional_bias = bias.defined() ? std::optional(bias) : std::nullopt;
+  if (at::GradMode::is_enabled() && (is_recorded(x) || is_recorded(weight) || is_recorded(bias))) {
+    return Linear::apply(x, weight, optional_bias);
   }
-  return onednn->call(x,
-                      weight,
-                      bias.defined() ? std::optional(bias) : std::nullopt,
-                      "none",
-                      c10::List<std::optional<at::Scalar>>(),
-                      std::nullopt);
+  return product(x, weight, optional_bias);
 }
 
 }  // namespace slayer

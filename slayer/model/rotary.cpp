@@ -1,11 +1,17 @@
 #include "slayer/model/rotary.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <numbers>
 
 namespace slayer {
 namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
 
 /// Long wavelengths are stretched by the factor, short ones kept, those between interpolated.
 at::Tensor scale_as_llama3(const at::Tensor& frequencies, const RopeScaling& scaling) {
@@ -21,6 +27,57 @@ at::Tensor scale_as_llama3(const at::Tensor& frequencies, const RopeScaling& sca
   const at::Tensor is_between = (wavelength >= shortest).logical_and(wavelength <= longest);
   return at::where(is_between, between, scaled);
 }
+
+enum class Turn : uint8_t { kForward, kBack };
+
+/// @param x [batch, seq, heads, head_dim]; `cos` and `sin` [batch or 1, seq, 1, head_dim / 2].
+at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, Turn turn) {
+  constexpr int64_t kTokensAtOnce = 16;  // For one thread: a few times what waking it costs.
+  at::Tensor result = at::empty_like(x);
+  const int64_t tokens = x.size(0) * x.size(1);
+  const int64_t angles = cos.size(0) * cos.size(1);  // Rows of a batch may share them.
+  const int64_t heads = x.size(2);
+  const int64_t half = x.size(3) / 2;
+  const float* const xs = x.const_data_ptr<float>();
+  const float* const cosines = cos.const_data_ptr<float>();
+  const float* const sines = sin.const_data_ptr<float>();
+  float* const out = result.mutable_data_ptr<float>();
+  const float sign = turn == Turn::kForward ? 1.0F : -1.0F;
+  at::parallel_for(0, tokens, kTokensAtOnce, [=](int64_t begin, int64_t end) {
+    for (int64_t token = begin; token < end; ++token) {
+      const float* const c = cosines + token % angles * half;
+      const float* const s = sines + token % angles * half;
+      for (int64_t head = 0; head < heads; ++head) {
+        const float* const real = xs + (token * heads + head) * 2 * half;
+        const float* const imaginary = real + half;
+        float* const turned = out + (token * heads + head) * 2 * half;
+        for (int64_t i = 0; i < half; ++i) {
+          turned[i] = real[i] * c[i] - imaginary[i] * (sign * s[i]);
+          turned[half + i] = imaginary[i] * c[i] + real[i] * (sign * s[i]);
+        }
+      }
+    }
+  });
+  return result;
+}
+
+class Rotary final : public torch::autograd::Function<Rotary> {
+ public:
+  static at::Tensor forward(AutogradContext* context,
+                            const at::Tensor& x,
+                            const at::Tensor& cos,
+                            const at::Tensor& sin) {
+    context->save_for_backward({cos, sin});
+    return rotate(x, cos, sin, Turn::kForward);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    return {rotate(gradients[0].contiguous(), saved[0], saved[1], Turn::kBack),
+            at::Tensor(),
+            at::Tensor()};
+  }
+};
 
 }  // namespace
 
@@ -44,16 +101,22 @@ RotaryTable rotary_table(const ModelConfig& config,
                          at::ScalarType dtype) {
   const at::Tensor frequencies = inverse_frequencies(config).to(position_ids.device());
   const at::Tensor angles = position_ids.to(at::kFloat).unsqueeze(-1) * frequencies;
-  return {.cos = angles.cos().to(dtype).unsqueeze(1), .sin = angles.sin().to(dtype).unsqueeze(1)};
+  return {.cos = angles.cos().to(dtype).unsqueeze(2), .sin = angles.sin().to(dtype).unsqueeze(2)};
 }
 
 at::Tensor apply_rotary(const at::Tensor& x, const RotaryTable& table) {
-  const auto halves = x.chunk(2, /*dim=*/-1);
-  const at::Tensor& real = halves[0];
-  const at::Tensor& imaginary = halves[1];
-  return at::cat(
-      {real * table.cos - imaginary * table.sin, imaginary * table.cos + real * table.sin},
-      /*dim=*/-1);
+  if (!x.is_cpu() || x.scalar_type() != at::kFloat) {
+    const auto halves = x.chunk(2, /*dim=*/-1);
+    const at::Tensor& real = halves[0];
+    const at::Tensor& imaginary = halves[1];
+    return at::cat(
+        {real * table.cos - imaginary * table.sin, imaginary * table.cos + real * table.sin},
+        /*dim=*/-1);
+  }
+  if (at::GradMode::is_enabled() && x.requires_grad()) {
+    return Rotary::apply(x.contiguous(), table.cos, table.sin);
+  }
+  return rotate(x.contiguous(), table.cos, table.sin, Turn::kForward);
 }
 
 }  // namespace slayer

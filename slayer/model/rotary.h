@@ -6,7 +6,7 @@
 
 namespace slayer {
 
-/// Cosines and sines of the rotation angles: [batch or 1, 1, seq, head_dim / 2], in the model's
+/// Cosines and sines of the rotation angles: [batch or 1, seq, 1, head_dim / 2], in the model's
 /// dtype.
 struct RotaryTable {
   at::Tensor cos, sin;
@@ -24,7 +24,8 @@ RotaryTable rotary_table(const ModelConfig& config,
                          at::ScalarType dtype);
 
 /// Rotates components i and i + head_dim / 2 of each head together (Hugging Face's layout).
-/// @param x [batch, heads, seq, head_dim]
+/// One pass forward and one back where x is float32 on the CPU.
+/// @param x [batch, seq, heads, head_dim]
 /// Source: Su et al. 2021, arXiv 2104.09864; transformers apply_rotary_pos_emb.
 at::Tensor apply_rotary(const at::Tensor& x, const RotaryTable& table);
 

@@ -1,7 +1,7 @@
 #include "slayer/train/adamw.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 namespace slayer {
 
@@ -18,7 +18,7 @@ AdamW::AdamW(const std::vector<TrainableParameter>& parameters, const AdamWOptio
 void AdamW::set_steps_taken(int64_t steps) { steps_taken_.fill_(static_cast<double>(steps)); }
 
 void AdamW::step(std::vector<TrainableParameter>& parameters, double lr, double gradient_divisor) {
-  const c10::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   steps_taken_.add_(1);
   const at::Tensor divisor = at::full({}, gradient_divisor, steps_taken_.options());
   for (size_t i = 0; i < parameters.size(); ++i) {

@@ -20,13 +20,14 @@ at::Tensor stack_rows(const std::vector<Sequence>& sequences,
 
 BatchLayout layout_of(const std::vector<Sequence>& sequences, at::Device device) {
   std::vector<at::Tensor> position_ids;
-  std::vector<at::Tensor> masks;
+  BatchLayout layout;
   for (const Sequence& sequence : sequences) {
-    const BatchLayout row = packed_layout(sequence.pieces, /*shared_prefix=*/0, device);
-    position_ids.push_back(row.position_ids);
-    masks.push_back(row.mask);
+    position_ids.push_back(
+        packed_layout(sequence.pieces, /*shared_prefix=*/0, device).position_ids);
+    layout.pieces.insert(layout.pieces.end(), sequence.pieces.begin(), sequence.pieces.end());
   }
-  return {.position_ids = at::cat(position_ids), .mask = at::cat(masks)};
+  layout.position_ids = at::cat(position_ids);
+  return layout;
 }
 
 }  // namespace

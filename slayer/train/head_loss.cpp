@@ -1,7 +1,7 @@
 #include "slayer/train/head_loss.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 
@@ -32,7 +32,7 @@ HeadLoss head_loss(const at::Tensor& hidden,
                    const at::Tensor& lm_head,
                    const at::Tensor& target_ids,
                    double scale) {
-  const c10::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   HeadLoss result{.hidden_gradient = at::zeros_like(hidden)};
   const at::Tensor rows = target_ids.ne(kNoTarget).nonzero().squeeze(1);
   const int64_t chunk =

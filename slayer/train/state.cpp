@@ -1,7 +1,7 @@
 #include "slayer/train/state.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <charconv>
@@ -134,7 +134,7 @@ TrainPosition TrainStates::load(const fs::path& checkpoint,
        parse_safetensors_header(file.bytes(), file.path().string()).entries) {
     entries.emplace(entry.info.name, std::move(entry));
   }
-  const c10::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const NamedTensor& named : tensors_of(parameters, optimizer)) {
     const auto entry = entries.find(named.name);
     if (entry == entries.end() || entry->second.info.dtype != Dtype::kF32 ||

@@ -1,7 +1,7 @@
 #include "slayer/train/trainable.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -43,7 +43,7 @@ void collect_gradients(std::vector<TrainableParameter>& parameters) {
 }
 
 void update_model(const std::vector<TrainableParameter>& parameters) {
-  const c10::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const TrainableParameter& parameter : parameters) {
     if (!parameter.master.is_same(parameter.model)) {
       parameter.model.copy_(parameter.master);

@@ -7,6 +7,7 @@
 #include "slayer/model/device.h"
 #include "slayer/model/generate.h"
 #include "slayer/model/load.h"
+#include "slayer/model/rms_norm.h"
 #include "slayer/model/rotary.h"
 #include "slayer/model/sampler.h"
 

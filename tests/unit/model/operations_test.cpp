@@ -1,0 +1,166 @@
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <functional>
+#include <gtest/gtest.h>
+
+#include "slayer/model/attention.h"
+#include "slayer/model/int8_linear.h"
+#include "slayer/model/linear.h"
+#include "slayer/model/rms_norm.h"
+#include "slayer/model/rotary.h"
+#include "slayer/model/swiglu.h"
+
+namespace slayer {
+namespace {
+
+using Operation = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
+
+/// Float32 sums in another order.
+constexpr double kReordered = 2e-6;
+/// Each factor of a product is off by at most half of 1/127 of the largest in its row.
+constexpr double kInt8 = 0.02;
+
+double relative_difference(const at::Tensor& actual, const at::Tensor& expected) {
+  return ((actual - expected).norm() / expected.norm()).item<double>();
+}
+
+at::Tensor random(at::IntArrayRef sizes) { return at::randn(sizes, at::kFloat); }
+
+/// The operation's value and gradients against those that autograd finds for plain ATen.
+void expect_same(const Operation& ours,
+                 const Operation& plain,
+                 const std::vector<at::Tensor>& inputs,
+                 double tolerance = kReordered) {
+  const auto run = [&inputs](const Operation& operation) {
+    std::vector<at::Tensor> leaves;
+    for (const at::Tensor& input : inputs) {
+      leaves.push_back(input.detach().clone().requires_grad_());
+    }
+    std::vector<at::Tensor> results{operation(leaves)};
+    const at::Tensor weights =
+        at::arange(1, results[0].numel() + 1, at::kFloat).sin_().view_as(results[0]);
+    (results[0] * weights).sum().backward();
+    for (const at::Tensor& leaf : leaves) {
+      results.push_back(leaf.grad());
+    }
+    return results;
+  };
+  const std::vector<at::Tensor> actual = run(ours);
+  const std::vector<at::Tensor> expected = run(plain);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_LE(relative_difference(actual[i], expected[i]), tolerance) << "result " << i;
+  }
+  const at::NoGradGuard no_grad;
+  EXPECT_TRUE(at::equal(ours(inputs), actual[0])) << "a graph must not change the value";
+}
+
+TEST(RmsNorm, IsWhatAtenComputes) {
+  for (const int64_t size : {5, 16, 37}) {
+    expect_same([](const auto& in) { return rms_norm(in[0], in[1], 1e-5); },
+                [](const auto& in) { return at::rms_norm(in[0], in[1].sizes(), in[1], 1e-5); },
+                {random({3, 7, size}), random({size})});
+  }
+}
+
+TEST(Swiglu, IsWhatAtenComputes) {
+  expect_same([](const auto& in) { return swiglu(in[0], in[1]); },
+              [](const auto& in) { return at::silu(in[0]) * in[1]; },
+              {10.0 * random({3, 7, 37}), random({3, 7, 37})});
+}
+
+TEST(Swiglu, SurvivesTheEndsOfTheFloats) {
+  const at::Tensor gate = at::tensor({-1e30F, -200.0F, -0.0F, 200.0F, 1e30F, NAN});
+  const at::Tensor found = swiglu(gate, at::ones({6}));
+  EXPECT_NEAR(found[1].item<double>(), 0.0, 1e-30);
+  EXPECT_EQ(found[3].item<float>(), 200.0F);
+  EXPECT_EQ(found[4].item<float>(), 1e30F);
+  EXPECT_TRUE(std::isnan(found[5].item<float>()));
+}
+
+TEST(Rotary, IsARotationOfTheHalves) {
+  const at::Tensor angles = random({1, 7, 1, 4});
+  const RotaryTable table{.cos = angles.cos(), .sin = angles.sin()};
+  expect_same([&](const auto& in) { return apply_rotary(in[0], table); },
+              [&](const auto& in) {
+                const auto halves = in[0].chunk(2, -1);
+                return at::cat({halves[0] * table.cos - halves[1] * table.sin,
+                                halves[1] * table.cos + halves[0] * table.sin},
+                               -1);
+              },
+              {random({3, 7, 2, 8})});
+}
+
+TEST(Linear, IsWhatAtenComputes) {
+  expect_same([](const auto& in) { return apply_linear(in[0], in[1], in[2]); },
+              [](const auto& in) { return at::linear(in[0], in[1], in[2]); },
+              {random({3, 7, 16}), random({24, 16}), random({24})});
+}
+
+TEST(Linear, GivesFrozenWeightsNoGradient) {
+  const at::Tensor x = random({3, 16}).requires_grad_();
+  const at::Tensor weight = random({24, 16});
+  apply_linear(x, weight).sum().backward();
+  EXPECT_FALSE(weight.grad().defined());
+  EXPECT_LE(relative_difference(x.grad(), weight.sum(0).expand({3, 16})), kReordered);
+}
+
+TEST(Attention, OfPiecesIsAttentionUnderTheirMask) {
+  const std::vector<int64_t> pieces{5, 1, 6, 12};  // Two rows of 12 tokens.
+  const at::Tensor mask = at::zeros({2, 1, 12, 12}, at::kBool);
+  for (const auto& [row, begin, length] : {std::tuple{0, 0, 5}, {0, 5, 1}, {0, 6, 6}, {1, 0, 12}}) {
+    mask[row][0].narrow(0, begin, length).narrow(1, begin, length).fill_(true).tril_();
+  }
+  const auto split = [](const at::Tensor& x) { return x.transpose(1, 2); };
+  expect_same(
+      [&](const auto& in) {
+        return attend(split(in[0]), split(in[1]), split(in[2]), {.pieces = pieces, .bias = {}});
+      },
+      [&](const auto& in) {
+        return at::scaled_dot_product_attention(split(in[0]),
+                                                split(in[1]),
+                                                split(in[2]),
+                                                mask,
+                                                0.0,
+                                                false,
+                                                std::nullopt,
+                                                true)
+            .transpose(1, 2);
+      },
+      {random({2, 12, 4, 8}), random({2, 12, 2, 8}), random({2, 12, 2, 8})});
+}
+
+TEST(Int8Linear, IsTheProductUpToRounding) {
+  if (!has_int8_linear()) {
+    GTEST_SKIP() << "this libtorch has no 8-bit products";
+  }
+  const at::Tensor weight = random({48, 64});
+  const Int8Weight int8 = quantize_weight(weight);
+  const Operation plain = [&](const auto& in) { return at::linear(in[0], weight); };
+  expect_same([&](const auto& in) { return apply_linear(in[0], int8); },
+              plain,
+              {random({2, 5, 64})},
+              kInt8);
+  const at::Tensor x = random({2, 5, 64});
+  const at::Tensor bias = random({48});
+  EXPECT_TRUE(at::equal(apply_linear(x, int8, bias), apply_linear(x, int8) + bias));
+}
+
+TEST(Int8Linear, ScalesEachTokenAndEachOutput) {
+  if (!has_int8_linear()) {
+    GTEST_SKIP() << "this libtorch has no 8-bit products";
+  }
+  const at::Tensor weight = random({48, 64});
+  const at::Tensor x = random({5, 64});
+  const at::Tensor plain = apply_linear(x, quantize_weight(weight));
+  // Powers of two scale without rounding: every bit must follow.
+  const at::Tensor tokens = at::exp2(at::arange(-20, 30, 10, at::kFloat)).unsqueeze(1);
+  const at::Tensor outputs = at::exp2(at::arange(-24, 24, at::kFloat)).unsqueeze(1);
+  const at::Tensor scaled = apply_linear(x * tokens, quantize_weight(weight * outputs));
+  EXPECT_TRUE(at::equal(scaled, plain * tokens * outputs.t()));
+  EXPECT_TRUE(at::equal(apply_linear(at::zeros({5, 64}), quantize_weight(weight)),
+                        at::zeros({5, 48})));
+}
+
+}  // namespace
+}  // namespace slayer
