@@ -4,7 +4,7 @@ f32: the first 64 greedy tokens on ten prompts are transformers'; where they par
 logits of transformers must be a near-tie (below 2e-3), which is listed. f16, bf16 and q8_0: the
 perplexity of a text is within 0.5 % of transformers' in float32.
 
-    python tests/parity/gguf_export.py build/release/bin/slayer CHECKPOINT_FOLDER
+    python tests/parity/gguf_export.py [build/release/bin/slayer [CHECKPOINT_FOLDER]]
 """
 
 import argparse
@@ -17,7 +17,9 @@ import llama_cpp
 import numpy as np
 import torch
 import transformers
+from perplexity import checkpoint
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 LICENCE = pathlib.Path("/usr/share/common-licenses/GPL-3")
 NEW_TOKENS = 64
 NEAR_TIE = 2e-3
@@ -110,21 +112,20 @@ def logits_with_llama(llama, window):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("slayer", type=pathlib.Path)
-    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("slayer", type=pathlib.Path, nargs="?", default=ROOT / "build/release/bin/slayer")
+    parser.add_argument("folder", type=pathlib.Path, nargs="?", help="default: SmolLM2, imported")
     arguments = parser.parse_args()
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        arguments.folder, dtype=torch.float32
-    ).eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.folder)
-    windows = windows_of(tokenizer)
-    with torch.no_grad():
-        reference = perplexity(windows, lambda ids: model(torch.tensor([ids])).logits[0])
-    print(f"transformers, float32: perplexity {reference:.4f}")
     with tempfile.TemporaryDirectory() as name:
         scratch = pathlib.Path(name)
+        folder = arguments.folder or checkpoint(scratch / "model")
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        windows = windows_of(tokenizer)
+        with torch.no_grad():
+            reference = perplexity(windows, lambda ids: model(torch.tensor([ids])).logits[0])
+        print(f"transformers, float32: perplexity {reference:.4f}")
         for type_ in ("f32", "f16", "bf16", "q8_0"):
-            path = export(arguments.slayer, arguments.folder, type_, scratch)
+            path = export(arguments.slayer, folder, type_, scratch)
             llama = load(path)
             found = perplexity(windows, lambda ids: logits_with_llama(llama, ids))
             change = found / reference - 1

@@ -3,7 +3,7 @@
 The imported folder must open with AutoModelForCausalLM and AutoTokenizer, hold the tensors that
 transformers' own `gguf_file=` loading gives in float32, bit for bit, and give llama.cpp's tokens.
 
-    python tests/parity/gguf_import.py build/release/bin/slayer MODEL.gguf
+    python tests/parity/gguf_import.py [build/release/bin/slayer [MODEL.gguf]]
 """
 
 import argparse
@@ -16,6 +16,7 @@ import llama_cpp
 import torch
 import transformers
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 LICENCE = pathlib.Path("/usr/share/common-licenses/GPL-3")
 TEXTS = [
     "Hello world",
@@ -62,8 +63,8 @@ def check_tokens(folder, gguf):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("slayer", type=pathlib.Path)
-    parser.add_argument("gguf", type=pathlib.Path)
+    parser.add_argument("slayer", type=pathlib.Path, nargs="?", default=ROOT / "build/release/bin/slayer")
+    parser.add_argument("gguf", type=pathlib.Path, nargs="?", default=ROOT / ".cache/SmolLM2-135M-Instruct.gguf")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch) / "imported"

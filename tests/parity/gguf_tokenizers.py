@@ -2,7 +2,7 @@
 with llama.cpp's: every byte-level pre-tokenizer, with the vocabulary of a real model, and a
 SentencePiece model trained here.
 
-    python tests/parity/gguf_tokenizers.py build/release/bin/slayer MODEL.gguf
+    python tests/parity/gguf_tokenizers.py [build/release/bin/slayer [MODEL.gguf]]
 """
 
 import argparse
@@ -124,8 +124,8 @@ def check(slayer, name, original, scratch):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("slayer", type=pathlib.Path)
-    parser.add_argument("gguf", type=pathlib.Path)
+    parser.add_argument("slayer", type=pathlib.Path, nargs="?", default=ROOT / "build/release/bin/slayer")
+    parser.add_argument("gguf", type=pathlib.Path, nargs="?", default=ROOT / ".cache/SmolLM2-135M-Instruct.gguf")
     arguments = parser.parse_args()
     reader = gguf.GGUFReader(arguments.gguf)
     with tempfile.TemporaryDirectory() as name:
