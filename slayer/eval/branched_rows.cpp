@@ -21,20 +21,6 @@ int64_t shared_length(std::span<const ScoredSequence> sequences) {
   return shared;
 }
 
-/// [columns, prefix + columns] bool: what each column of a branched row attends to.
-at::Tensor row_mask(const BranchedRow& row, int64_t columns, int64_t prefix) {
-  const at::Tensor mask = at::ones({columns, prefix + columns}, at::kBool).tril(prefix);
-  for (size_t branch = 0; branch < row.branch_begin.size(); ++branch) {
-    const int64_t begin = row.branch_begin[branch];
-    const int64_t end =
-        branch + 1 < row.branch_begin.size() ? row.branch_begin[branch + 1] : row.size();
-    mask.slice(/*dim=*/0, begin, end)
-        .slice(/*dim=*/1, prefix + row.shared, prefix + begin)
-        .fill_(false);
-  }
-  return mask;
-}
-
 /// Attention in one row grows with the square of its length, so long branches go alone.
 bool is_worth_sharing(std::span<const ScoredSequence> sequences) {
   constexpr int64_t kAlwaysShort = 512;
@@ -123,6 +109,19 @@ void remove_prefix(BranchedRow& row, int64_t prefix) {
   for (ScoredPosition& scored : row.scored) {
     scored.column -= prefix;
   }
+}
+
+at::Tensor row_mask(const BranchedRow& row, int64_t columns, int64_t prefix) {
+  const at::Tensor mask = at::ones({columns, prefix + columns}, at::kBool).tril(prefix);
+  for (size_t branch = 0; branch < row.branch_begin.size(); ++branch) {
+    const int64_t begin = row.branch_begin[branch];
+    const int64_t end =
+        branch + 1 < row.branch_begin.size() ? row.branch_begin[branch + 1] : row.size();
+    mask.slice(/*dim=*/0, begin, end)
+        .slice(/*dim=*/1, prefix + row.shared, prefix + begin)
+        .fill_(false);
+  }
+  return mask;
 }
 
 BranchedBatch pad_rows(std::span<const BranchedRow> rows, int64_t prefix) {

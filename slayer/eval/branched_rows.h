@@ -47,6 +47,11 @@ int64_t common_prefix(std::span<const BranchedRow> rows);
 /// @pre prefix <= common_prefix() of rows among which the row is.
 void remove_prefix(BranchedRow& row, int64_t prefix);
 
+/// What each column of a row attends to, and columns of padding behind it.
+/// @param prefix tokens before the row that all its columns see.
+/// @return [columns, prefix + columns] bool.
+at::Tensor row_mask(const BranchedRow& row, int64_t columns, int64_t prefix);
+
 /// Rows padded on the right to the longest, on the CPU.
 struct BranchedBatch {
   at::Tensor input_ids;  ///< [rows, columns] int64

@@ -5,68 +5,43 @@
 #include <span>
 
 #include "slayer/eval/branched_rows.h"
+#include "slayer/eval/wanted_logits.h"
 #include "slayer/model/kv_cache.h"
 
 namespace slayer {
 namespace {
 
-/// All wanted logits of a batch: each distinct position once, and what is read from it.
-struct Wanted {
-  struct Entry {
-    int64_t position;  ///< Index into the distinct positions.
-    int64_t token;
-    SequenceScore* score;  ///< Where its log-probability goes.
-  };
-  std::vector<int64_t> positions;  ///< row * columns + column, distinct.
-  std::vector<Entry> entries;      ///< Ascending by position.
+/// Scores of all sequences, group after group, filled batch by batch.
+struct Scores {
+  std::vector<SequenceScore> all;
+  std::vector<size_t> first_of_group;
+
+  explicit Scores(const std::vector<SequenceGroup>& groups) {
+    for (const SequenceGroup& group : groups) {
+      first_of_group.push_back(all.size());
+      all.resize(all.size() + group.size(), {.is_greedy = true});
+    }
+    first_of_group.push_back(all.size());
+  }
+
+  std::vector<SequenceScore> of_group(size_t group) const {
+    return {all.begin() + static_cast<int64_t>(first_of_group[group]),
+            all.begin() + static_cast<int64_t>(first_of_group[group + 1])};
+  }
 };
 
-/// Scores of all groups, filled batch by batch.
-using Scores = std::vector<std::vector<SequenceScore>>;
-
-Wanted collect(std::span<const BranchedRow> rows, int64_t columns, Scores& scores) {
-  Wanted wanted;
+WantedLogits collect(std::span<const BranchedRow> rows, int64_t columns, const Scores& scores) {
+  WantedLogits wanted;
   for (size_t row = 0; row < rows.size(); ++row) {
     std::vector<ScoredPosition> scored = rows[row].scored;
     std::ranges::stable_sort(scored, {}, &ScoredPosition::column);
     for (const ScoredPosition& target : scored) {
-      const int64_t flat = static_cast<int64_t>(row) * columns + target.column;
-      if (wanted.positions.empty() || wanted.positions.back() != flat) {
-        wanted.positions.push_back(flat);
-      }
-      wanted.entries.push_back({.position = std::ssize(wanted.positions) - 1,
-                                .token = target.token,
-                                .score = &scores[rows[row].group][target.sequence]});
+      wanted.add(static_cast<int64_t>(row) * columns + target.column,
+                 target.token,
+                 scores.first_of_group[rows[row].group] + target.sequence);
     }
   }
   return wanted;
-}
-
-/// Adds the log-probabilities of `entries`, whose positions are rows of `hidden` from `first` on.
-void score_chunk(const CausalLM& model,
-                 const at::Tensor& hidden,
-                 std::span<const Wanted::Entry> entries,
-                 int64_t first) {
-  // In place: a chunk of logits is far larger than the caches.
-  const at::Tensor shifted = logits(model, hidden).to(at::kFloat);
-  shifted.sub_(shifted.amax(/*dim=*/-1, /*keepdim=*/true));
-  std::vector<int64_t> row_of_entry;
-  std::vector<int64_t> token_of_entry;
-  for (const Wanted::Entry& entry : entries) {
-    row_of_entry.push_back(entry.position - first);
-    token_of_entry.push_back(entry.token);
-  }
-  const at::Tensor rows = at::tensor(row_of_entry, at::kLong).to(hidden.device());
-  const at::Tensor tokens = at::tensor(token_of_entry, at::kLong).to(hidden.device());
-  const at::Tensor of_tokens = shifted.index({rows, tokens}).to(at::kCPU).contiguous();
-  const at::Tensor normalizer = shifted.exp_().sum(/*dim=*/-1).log_().to(at::kCPU).contiguous();
-  const float* const of_tokens_data = of_tokens.const_data_ptr<float>();
-  const float* const normalizer_data = normalizer.const_data_ptr<float>();
-  for (size_t i = 0; i < entries.size(); ++i) {
-    SequenceScore& score = *entries[i].score;
-    score.loglikelihood += of_tokens_data[i] - normalizer_data[row_of_entry[i]];
-    score.is_greedy = score.is_greedy && of_tokens_data[i] == 0.0F;
-  }
 }
 
 /// The tokens that all rows begin with, computed once.
@@ -115,23 +90,13 @@ void score_batch(const CausalLM& model,
   }
   const int64_t columns = batch.input_ids.size(1);
   std::optional<KvCache> cache = prefix.expanded(rows.size(), columns);
+  KvCache* const prefix_cache = cache ? &*cache : nullptr;
+  const at::Tensor input_ids = batch.input_ids.to(device);
+  const ForwardPass pass = begin_pass(model, input_ids, batch.layout, prefix_cache);
   const at::Tensor hidden =
-      forward_hidden(model, batch.input_ids.to(device), batch.layout, cache ? &*cache : nullptr)
-          .flatten(0, 1);
-
-  const Wanted wanted = collect(rows, columns, scores);
-  const at::Tensor positions = at::tensor(wanted.positions, at::kLong).to(device);
-  auto entry = wanted.entries.begin();
-  for (int64_t first = 0; first < positions.size(0); first += options.logit_rows) {
-    const int64_t last = std::min(first + options.logit_rows, positions.size(0));
-    const auto end =
-        std::ranges::lower_bound(entry, wanted.entries.end(), last, {}, &Wanted::Entry::position);
-    score_chunk(model,
-                hidden.index_select(/*dim=*/0, positions.slice(/*dim=*/0, first, last)),
-                std::span(entry, end),
-                first);
-    entry = end;
-  }
+      run_layers(model, embed(model, input_ids), 0, std::ssize(model.layers), pass, prefix_cache);
+  score_wanted(
+      model, hidden.flatten(0, 1), collect(rows, columns, scores), options.logit_rows, scores.all);
 }
 
 }  // namespace
@@ -141,10 +106,7 @@ void score_groups(const CausalLM& model,
                   const ScoringOptions& options,
                   const OnGroupScored& on_scored) {
   const c10::InferenceMode inference;
-  Scores scores;
-  for (const SequenceGroup& group : groups) {
-    scores.emplace_back(group.size(), SequenceScore{.is_greedy = true});
-  }
+  Scores scores(groups);
   std::vector<BranchedRow> rows = lay_out_groups(groups);
   std::vector<size_t> rows_left(groups.size());
   for (const BranchedRow& row : rows) {
@@ -161,7 +123,7 @@ void score_groups(const CausalLM& model,
     score_batch(model, prefix, batch, options, scores);
     for (const BranchedRow& row : batch) {
       if (--rows_left[row.group] == 0) {
-        on_scored(row.group, scores[row.group]);
+        on_scored(row.group, scores.of_group(row.group));
       }
     }
   }

@@ -38,7 +38,10 @@ at::Tensor computed(const CausalLM& base, const PlannedLayer& planned, TensorRol
   return result.to(like.device(), like.scalar_type());
 }
 
+}  // namespace
+
 DecoderLayer planned_layer(const CausalLM& base, const PlannedLayer& planned) {
+  const at::NoGradGuard no_grad;
   DecoderLayer layer = base.layers.at(static_cast<size_t>(planned.from[0]));
   for (const TensorRole role : kLayerRoles) {
     at::Tensor& tensor = tensor_of(layer, role);
@@ -49,8 +52,6 @@ DecoderLayer planned_layer(const CausalLM& base, const PlannedLayer& planned) {
   }
   return layer;
 }
-
-}  // namespace
 
 CausalLM apply_plan(const CausalLM& base, const Plan& plan) {
   const at::NoGradGuard no_grad;

@@ -11,4 +11,7 @@ namespace slayer {
 /// @throws Error when the plan is for another number of layers, or does not validate.
 CausalLM apply_plan(const CausalLM& base, const Plan& plan);
 
+/// One layer of it, for who runs layers one by one. `planned` must be valid for `base`.
+DecoderLayer planned_layer(const CausalLM& base, const PlannedLayer& planned);
+
 }  // namespace slayer
