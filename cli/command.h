@@ -24,6 +24,7 @@ void add_inspect(CLI::App& app, Context& context);
 void add_import(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
 void add_plan(CLI::App& app, Context& context);
+void add_probe(CLI::App& app, Context& context);
 void add_apply(CLI::App& app, Context& context);
 void add_pack(CLI::App& app, Context& context);
 void add_unpack(CLI::App& app, Context& context);

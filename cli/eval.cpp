@@ -83,31 +83,12 @@ void evaluate_texts(const EvalOptions& options,
   }
 }
 
-/// Tasks and groups by name, and tasks of the user's own by their files.
-std::vector<std::string> add_own_files(const std::vector<std::string>& names,
-                                       TaskCatalogue& catalogue) {
-  std::vector<std::string> resolved;
-  for (const std::string& name : names) {
-    if (!name.ends_with(".toml")) {
-      resolved.push_back(name);
-      continue;
-    }
-    TaskCatalogue own;
-    add_task_file(name, own);
-    for (auto& [task, definition] : own.tasks) {
-      resolved.push_back(task);
-      catalogue.tasks.insert_or_assign(task, std::move(definition));
-    }
-  }
-  return resolved;
-}
-
 void evaluate_tasks(const EvalOptions& options,
                     const LoadedModel& loaded,
                     const Context& context,
                     EvaluationFile& file) {
   TaskCatalogue catalogue = read_task_folder(options.tasks_dir);
-  const std::vector<std::string> names = add_own_files(options.tasks, catalogue);
+  const std::vector<std::string> names = add_own_tasks(options.tasks, catalogue);
   EvaluationOptions evaluation{
       .data_dir = options.data_dir,
       .samples_folder = std::filesystem::path(options.out).parent_path(),

@@ -33,6 +33,7 @@ constexpr std::array kCommands{
     add_inspect,
     add_import,
     add_export,
+    add_probe,
     add_plan,
     add_apply,
     add_pack,
@@ -85,6 +86,7 @@ int run(int argc, char** argv) {
       "slayer"};
   app.footer(
       "CKPT is a Hugging Face folder or a .gguf file. Step by step:\n"
+      "  slayer probe model.gguf --domain domain.jsonl --general general.jsonl --out probe.json\n"
       "  slayer plan model.gguf --strategy slayer --out plan.json\n"
       "  slayer apply model.gguf --plan plan.json --out expanded --verify\n"
       "  slayer train expanded --data domain.jsonl --steps 100 --out trained\n"

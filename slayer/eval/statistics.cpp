@@ -4,18 +4,11 @@
 #include <cassert>
 #include <cmath>
 #include <numeric>
-#include <random>
+#include <utility>
 #include <vector>
 
 namespace slayer {
 namespace {
-
-/// Uniform in [0, bound), the same on every standard library.
-/// Source: Lemire 2019, arXiv 1805.10941; the bias of leaving out his rejection step is below
-/// bound / 2^32, nothing for a bootstrap.
-size_t below(std::mt19937& generator, uint64_t bound) {
-  return (static_cast<uint64_t>(generator()) * bound) >> 32U;
-}
 
 /// Linear interpolation between order statistics, numpy's default.
 double quantile(const std::vector<double>& sorted, double probability) {
@@ -32,12 +25,22 @@ Interval interval_of_draws(const BootstrapOptions& options, const Draw& draw) {
   std::mt19937 generator(static_cast<std::mt19937::result_type>(options.seed));
   std::vector<double> drawn(static_cast<size_t>(options.draws));
   std::ranges::generate(drawn, [&] { return draw(generator); });
-  std::ranges::sort(drawn);
-  const double tail = (1.0 - options.level) / 2.0;
-  return {.low = quantile(drawn, tail), .high = quantile(drawn, 1.0 - tail)};
+  return percentile_interval(std::move(drawn), options.level);
 }
 
 }  // namespace
+
+Interval percentile_interval(std::vector<double> draws, double level) {
+  std::ranges::sort(draws);
+  const double tail = (1.0 - level) / 2.0;
+  return {.low = quantile(draws, tail), .high = quantile(draws, 1.0 - tail)};
+}
+
+/// Source: Lemire 2019, arXiv 1805.10941; the bias of leaving out his rejection step is below
+/// bound / 2^32, nothing for a bootstrap.
+size_t draw_below(std::mt19937& generator, uint64_t bound) {
+  return (static_cast<uint64_t>(generator()) * bound) >> 32U;
+}
 
 Interval bootstrap_ratio(std::span<const double> values,
                          std::span<const double> weights,
@@ -47,7 +50,7 @@ Interval bootstrap_ratio(std::span<const double> values,
     double value = 0.0;
     double weight = 0.0;
     for (size_t i = 0; i < values.size(); ++i) {
-      const size_t picked = below(generator, values.size());
+      const size_t picked = draw_below(generator, values.size());
       value += values[picked];
       weight += weights[picked];
     }
@@ -62,7 +65,7 @@ Interval bootstrap_mean_of_means(std::span<const std::vector<double>> groups,
     for (const std::vector<double>& values : groups) {
       double sum = 0.0;
       for (size_t i = 0; i < values.size(); ++i) {
-        sum += values[below(generator, values.size())];
+        sum += values[draw_below(generator, values.size())];
       }
       sum_of_means += sum / static_cast<double>(values.size());
     }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <random>
 #include <span>
 #include <vector>
 
@@ -33,6 +35,12 @@ Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& 
 /// Interval of the mean of several groups' means, resampling the values within each group.
 Interval bootstrap_mean_of_means(std::span<const std::vector<double>> groups,
                                  const BootstrapOptions& options);
+
+/// The interval that holds `level` of what was drawn, by percentiles. `draws` is not empty.
+Interval percentile_interval(std::vector<double> draws, double level);
+
+/// Uniform in [0, bound), the same on every standard library.
+size_t draw_below(std::mt19937& generator, uint64_t bound);
 
 double mean(std::span<const double> values);
 

@@ -369,6 +369,24 @@ TaskCatalogue read_task_folder(const std::filesystem::path& folder) {
   return catalogue;
 }
 
+std::vector<std::string> add_own_tasks(const std::vector<std::string>& names,
+                                       TaskCatalogue& catalogue) {
+  std::vector<std::string> resolved;
+  for (const std::string& name : names) {
+    if (!name.ends_with(".toml")) {
+      resolved.push_back(name);
+      continue;
+    }
+    TaskCatalogue own;
+    add_task_file(name, own);
+    for (auto& [task, definition] : own.tasks) {
+      resolved.push_back(task);
+      catalogue.tasks.insert_or_assign(task, std::move(definition));
+    }
+  }
+  return resolved;
+}
+
 std::vector<std::string> resolve_tasks(const TaskCatalogue& catalogue,
                                        const std::vector<std::string>& names) {
   std::vector<std::string> resolved;

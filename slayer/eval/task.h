@@ -90,6 +90,11 @@ void add_task_file(const std::filesystem::path& file, TaskCatalogue& catalogue);
 /// Reads all *.toml of a folder. @throws Error as above, and where a group names an unknown task.
 TaskCatalogue read_task_folder(const std::filesystem::path& folder);
 
+/// Adds the tasks of the user's own .toml files among `names`.
+/// @return the names, each file replaced by what it defines.
+std::vector<std::string> add_own_tasks(const std::vector<std::string>& names,
+                                       TaskCatalogue& catalogue);
+
 /// The names of the tasks that `names` (tasks and groups) stand for, each once, in order.
 /// @throws Error for a name that is neither, with the nearest one.
 std::vector<std::string> resolve_tasks(const TaskCatalogue& catalogue,

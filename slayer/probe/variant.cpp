@@ -1,0 +1,99 @@
+#include "slayer/probe/variant.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "slayer/core/error.h"
+#include "slayer/surgery/strategies.h"
+
+namespace slayer {
+namespace {
+
+void require_between(const std::string& item, int64_t value, int64_t low, int64_t high) {
+  if (value < low || value > high) {
+    throw Error(
+        {.item = item,
+         .found = fmt::format("{}", value),
+         .expected = low == high ? fmt::format("{}", low) : fmt::format("{} to {}", low, high)});
+  }
+}
+
+std::vector<int64_t> consecutive(int64_t first, int64_t count) {
+  std::vector<int64_t> layers;
+  for (int64_t layer = first; layer < first + count; ++layer) {
+    layers.push_back(layer);
+  }
+  return layers;
+}
+
+PlannedLayer repeat_of(int64_t layer, int64_t layers, RepeatInit init) {
+  if (init == RepeatInit::kAverage && layer + 1 < layers) {
+    return {.from = {layer, layer + 1}, .init = Init::kAverage};
+  }
+  return {.from = {layer}};
+}
+
+}  // namespace
+
+std::string Variant::name() const {
+  return removed.empty() ? fmt::format("{} {}", method, layer)
+                         : fmt::format("{} {}", method, fmt::join(removed, ","));
+}
+
+Variant base_variant(int64_t layers) {
+  return {.method = "base", .plan = passthrough_plan(layers, fmt::format("0:{}", layers))};
+}
+
+std::vector<Variant> removal_variants(int64_t layers, int64_t span) {
+  require_between("span of layers to remove", span, 1, layers - 1);
+  std::vector<Variant> variants;
+  for (int64_t first = 0; first + span <= layers; ++first) {
+    variants.push_back({.method = "remove",
+                        .layer = first,
+                        .plan = prune_plan(layers, {.layers = consecutive(first, span)})});
+  }
+  return variants;
+}
+
+std::vector<Variant> last_variants(int64_t layers, int64_t most) {
+  require_between("number of last layers to remove", most, 1, layers - 1);
+  std::vector<Variant> variants;
+  for (int64_t count = 1; count <= most; ++count) {
+    variants.push_back({.method = "last",
+                        .layer = count,
+                        .plan = prune_plan(layers, {.layers = last_layers(layers, count)})});
+  }
+  return variants;
+}
+
+RepeatInit repeat_init_from_name(const std::string& name) {
+  if (name != "copy" && name != "average") {
+    throw Error({.item = "init of a repeated layer",
+                 .found = printable(name),
+                 .expected = "copy or average"});
+  }
+  return name == "copy" ? RepeatInit::kCopy : RepeatInit::kAverage;
+}
+
+std::vector<Variant> expansion_variants(int64_t layers, RepeatInit init, int64_t copies) {
+  require_between("copies of a repeated layer", copies, 1, 1000);
+  std::vector<Variant> variants;
+  for (int64_t repeated = 0; repeated < layers; ++repeated) {
+    Plan plan = base_variant(layers).plan;
+    plan.layers.insert(plan.layers.begin() + repeated + 1,
+                       static_cast<size_t>(copies),
+                       repeat_of(repeated, layers, init));
+    variants.push_back({.method = "expand", .layer = repeated, .plan = std::move(plan)});
+  }
+  return variants;
+}
+
+Variant prune_variant(int64_t layers, const std::vector<int64_t>& removed, bool collapses) {
+  const PruneMode mode = collapses ? PruneMode::kCollapse : PruneMode::kDrop;
+  return {.method = collapses ? "collapse" : "prune",
+          .layer = removed.front(),
+          .removed = removed,
+          .plan = prune_plan(layers, {.layers = removed, .mode = mode})};
+}
+
+}  // namespace slayer
