@@ -10,6 +10,7 @@
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
 #include "slayer/core/log.h"
+#include "slayer/probe/auto_plan.h"
 #include "slayer/surgery/apply.h"
 #include "slayer/surgery/strategies.h"
 #include "slayer/surgery/summary.h"
@@ -30,6 +31,8 @@ struct PlanOptions {
   int64_t prune = 0;
   std::vector<int64_t> prune_layers;
   std::string prune_mode = "drop";
+  std::string probe;
+  std::optional<double> budget;
   std::string out;
   bool force = false;
   int64_t batch_size = 4;
@@ -46,11 +49,13 @@ void refuse_stray_options(const CLI::App& command, const PlanOptions& options) {
   const std::vector<OptionOfStrategies> owners{
       {"--every", {"slayer"}},
       {"--shallow", {"slayer"}},
-      {"--new", {"llama-pro", "solar"}},
+      {"--new", {"llama-pro", "solar", "auto"}},
       {"--ranges", {"passthrough"}},
-      {"--prune", {"slayer", "prune"}},
+      {"--prune", {"slayer", "prune", "auto"}},
       {"--prune-layers", {"slayer", "prune"}},
-      {"--prune-mode", {"slayer", "prune"}},
+      {"--prune-mode", {"slayer", "prune", "auto"}},
+      {"--probe", {"auto"}},
+      {"--budget", {"auto"}},
   };
   for (const auto& [option, strategies] : owners) {
     if (command.count(option) > 0 &&
@@ -86,6 +91,34 @@ Plan make_plan(const PlanOptions& options, int64_t layers) {
     return passthrough_plan(layers, options.ranges);
   }
   return slayer_plan(layers, options.every, options.shallow, prune);
+}
+
+/// The plan that a probe speaks for, with the options that were given.
+AutoPlan make_auto_plan(const CLI::App& command,
+                        const PlanOptions& options,
+                        const ModelConfig& config,
+                        const std::string& hash) {
+  if (options.probe.empty()) {
+    throw_usage("--strategy auto needs --probe FILE, which slayer probe writes");
+  }
+  if (!options.new_layers && !options.budget && command.count("--prune") == 0) {
+    throw_usage("--strategy auto needs --budget, as 1.18, or --new and --prune");
+  }
+  AutoPlanOptions wanted{.new_layers = options.new_layers, .budget = options.budget};
+  if (command.count("--prune") > 0) {
+    wanted.prune = options.prune;
+  }
+  if (command.count("--prune-mode") > 0) {
+    wanted.mode = prune_mode_from_name(options.prune_mode);
+  }
+  return auto_plan(read_json_file(options.probe), options.probe, config, hash, wanted);
+}
+
+/// Why an auto plan is as it is.
+Json reasons_json(const AutoPlan& made) {
+  return {{"reasons", made.reasons},
+          {"prune_cost", made.prune_cost},
+          {"is_measured", made.is_measured}};
 }
 
 Json result_json(const PlanOptions& options,
@@ -161,7 +194,11 @@ void run_plan(const CLI::App& command, const PlanOptions& options, const Context
   const Checkpoint checkpoint = Checkpoint::open(options.checkpoint);
   const ModelConfig& config = checkpoint.config();
   Plan plan;
-  if (options.plan.empty()) {
+  std::optional<AutoPlan> made;
+  if (options.plan.empty() && options.strategy == "auto") {
+    made = make_auto_plan(command, options, config, checkpoint.hash());
+    plan = made->plan;
+  } else if (options.plan.empty()) {
     plan = make_plan(options, config.num_hidden_layers);
     plan.source_hash = checkpoint.hash();
   } else {
@@ -177,8 +214,15 @@ void run_plan(const CLI::App& command, const PlanOptions& options, const Context
     write_text_file(options.out, plan_file_text(plan));
   }
   if (context.json) {
-    fmt::print("{}", json_text(result_json(options, plan, summary, memory)));
+    Json result = result_json(options, plan, summary, memory);
+    if (made) {
+      result["auto"] = reasons_json(*made);
+    }
+    fmt::print("{}", json_text(result));
   } else {
+    for (const std::string& reason : made ? made->reasons : std::vector<std::string>()) {
+      fmt::print("{}\n", reason);
+    }
     print_picture(options, plan, config, summary, memory, dtype);
   }
 }
@@ -193,7 +237,7 @@ void add_plan(CLI::App& app, Context& context) {
       ->type_name("CKPT");
   CLI::Option* const strategy =
       command->add_option("--strategy", options->strategy, "The rule that makes the plan")
-          ->check(CLI::IsMember({"slayer", "llama-pro", "solar", "prune", "passthrough"}))
+          ->check(CLI::IsMember({"slayer", "llama-pro", "solar", "prune", "passthrough", "auto"}))
           ->capture_default_str();
   command->add_option("--plan", options->plan, "Show this plan instead, also one made by hand")
       ->excludes(strategy)
@@ -203,21 +247,28 @@ void add_plan(CLI::App& app, Context& context) {
   command->add_option("--shallow", options->shallow, "slayer: in this first share of the layers")
       ->capture_default_str();
   CLI::Option* const last =
-      command->add_option("--prune", options->prune, "slayer, prune: delete the last N layers")
+      command
+          ->add_option(
+              "--prune", options->prune, "slayer, prune: delete the last N layers; auto: N layers")
           ->capture_default_str();
   command
       ->add_option("--prune-layers", options->prune_layers, "slayer, prune: delete these, as 11,25")
       ->delimiter(',')
       ->excludes(last);
   command
-      ->add_option("--prune-mode",
-                   options->prune_mode,
-                   "slayer, prune: leave the deleted out, or let the layer before absorb them")
+      ->add_option(
+          "--prune-mode",
+          options->prune_mode,
+          "slayer, prune, auto: leave the deleted out, or let the layer before absorb them")
       ->check(CLI::IsMember({"drop", "collapse"}))
       ->capture_default_str();
   command->add_option("--new",
                       options->new_layers,
-                      "llama-pro, solar: number of layers added (solar: half, unless said)");
+                      "llama-pro, solar, auto: number of layers added (solar: half, unless said)");
+  command->add_option("--probe", options->probe, "auto: what slayer probe measured")
+      ->type_name("FILE");
+  command->add_option("--budget", options->budget, "auto: parameters, the base's being 1")
+      ->check(CLI::Range(0.01, 100.0));
   command->add_option("--ranges", options->ranges, "passthrough: half-open, as 0:24,8:32");
   command->add_option("--batch-size", options->batch_size, "For the memory estimate")
       ->check(CLI::Range(1, 1'000'000))
@@ -228,7 +279,10 @@ void add_plan(CLI::App& app, Context& context) {
   command->add_option("--out", options->out, "Write the plan here")->type_name("FILE");
   command->add_flag("--force", options->force, "Replace the file if it exists");
   add_output_options(*command, context);
-  command->footer("Example: slayer plan base --every 2 --shallow 0.5 --out plan.json");
+  command->footer(
+      "Examples:\n"
+      "  slayer plan base --every 2 --shallow 0.5 --out plan.json\n"
+      "  slayer plan base --strategy auto --probe probe.json --budget 1.18 --out plan.json");
   command->callback([command, options, &context] { run_plan(*command, *options, context); });
 }
 

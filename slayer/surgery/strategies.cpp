@@ -36,14 +36,22 @@ PlannedLayer block_after(int64_t source_layer, int64_t source_layers) {
                                 .train = true};
 }
 
-std::set<int64_t> checked_prune(int64_t source_layers, const Prune& prune) {
-  std::set<int64_t> pruned;
-  for (const int64_t source_layer : prune.layers) {
-    require_between("layer to prune", source_layer, 0, source_layers - 1);
-    if (!pruned.insert(source_layer).second) {
-      fail_option("layer to prune", fmt::format("{} twice", source_layer), "each layer once");
+/// As a set. `item` is what they are to the user.
+std::set<int64_t> checked_layers(const std::string& item,
+                                 int64_t source_layers,
+                                 const std::vector<int64_t>& layers) {
+  std::set<int64_t> checked;
+  for (const int64_t source_layer : layers) {
+    require_between(item, source_layer, 0, source_layers - 1);
+    if (!checked.insert(source_layer).second) {
+      fail_option(item, fmt::format("{} twice", source_layer), "each layer once");
     }
   }
+  return checked;
+}
+
+std::set<int64_t> checked_prune(int64_t source_layers, const Prune& prune) {
+  std::set<int64_t> pruned = checked_layers("layer to prune", source_layers, prune.layers);
   if (static_cast<int64_t>(pruned.size()) == source_layers) {
     fail_option(
         "layers to prune", fmt::format("all {} layers", source_layers), "at least one layer left");
@@ -137,6 +145,20 @@ Plan slayer_plan(int64_t source_layers, int64_t every, double shallow, const Pru
   }
   const std::set<int64_t> pruned = checked_prune(source_layers, prune);
   return {.strategy = "slayer",
+          .source_layers = source_layers,
+          .layers = expand_and_prune(source_layers, has_block_after, pruned, prune.mode)};
+}
+
+Plan densify_plan(int64_t source_layers,
+                  const std::vector<int64_t>& insert_after,
+                  const Prune& prune) {
+  const std::set<int64_t> has_block_after =
+      checked_layers("layer to insert after", source_layers, insert_after);
+  const std::set<int64_t> pruned = checked_prune(source_layers, prune);
+  if (has_block_after.empty() && pruned.empty()) {
+    fail_option("new layers and layers to prune", "none", "at least one");
+  }
+  return {.strategy = "auto",
           .source_layers = source_layers,
           .layers = expand_and_prune(source_layers, has_block_after, pruned, prune.mode)};
 }

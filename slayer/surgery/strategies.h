@@ -36,6 +36,14 @@ std::vector<int64_t> last_layers(int64_t source_layers, int64_t count);
 /// Source: Chen et al. 2024, Llama SLayer 8B, section 3.
 Plan slayer_plan(int64_t source_layers, int64_t every, double shallow, const Prune& prune);
 
+/// New blocks as the S strategy makes them, after the layers that are named (ascending or not, each
+/// once) instead of every second one.
+/// @throws Error for layers to insert after or to prune that are not there or come twice, and where
+/// nothing is inserted and nothing pruned.
+Plan densify_plan(int64_t source_layers,
+                  const std::vector<int64_t>& insert_after,
+                  const Prune& prune);
+
 /// LLaMA Pro's block expansion: `new_blocks` groups of layers as even as they can be, each followed
 /// by a copy of its last layer with zero output. The new layers train.
 /// Source: Wu et al. 2024, arXiv 2401.02415, section 3.2.
