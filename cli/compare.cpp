@@ -15,6 +15,7 @@ struct CompareArguments {
   std::vector<std::string> changed;
   CompareOptions options;
   std::string markdown;
+  int64_t flips = 3;
 };
 
 void run_compare(const CompareArguments& arguments, const Context& context) {
@@ -25,9 +26,9 @@ void run_compare(const CompareArguments& arguments, const Context& context) {
     const Comparison comparison =
         compare_evaluations(base, EvaluationFile::read(path), path, arguments.options);
     json.push_back(comparison_to_json(comparison));
-    markdown += comparison_to_markdown(comparison) + "\n";
+    markdown += comparison_to_markdown(comparison, arguments.flips) + "\n";
     if (!context.json) {
-      fmt::print("{}", comparison_to_text(comparison));
+      fmt::print("{}", comparison_to_text(comparison, arguments.flips));
     }
   }
   if (context.json) {
@@ -60,6 +61,12 @@ void add_compare(CLI::App& app, Context& context) {
       ->delimiter(',')
       ->type_name("NAME,...");
   command->add_option("--seed", arguments->options.bootstrap.seed, "Of the bootstrap")
+      ->capture_default_str();
+  command
+      ->add_option("--flips",
+                   arguments->flips,
+                   "Items of each task shown that became right, and wrong; --json has all")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--markdown", arguments->markdown, "Also write Markdown tables here")
       ->type_name("FILE");

@@ -1,16 +1,20 @@
 #include <ATen/Parallel.h>
 
 #include <cstdlib>
+#include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <memory>
 #include <optional>
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/error.h"
+#include "slayer/core/log.h"
 #include "slayer/data/documents.h"
 #include "slayer/eval/evaluation.h"
 #include "slayer/eval/evaluation_file.h"
 #include "slayer/eval/perplexity.h"
+#include "slayer/eval/sample_journal.h"
 #include "slayer/eval/task_folder.h"
 #include "slayer/model/device.h"
 #include "slayer/model/generate.h"
@@ -38,7 +42,18 @@ struct EvalOptions {
   std::string dtype = "float32";
   int threads = 0;
   int64_t batch_size = 32;
+  bool allows_code_execution = false;
+  std::string sandbox = "bubblewrap";
+  std::optional<int64_t> samples;
   bool force = false;
+};
+
+/// What is to be run, checked before the model is loaded.
+struct Job {
+  TaskCatalogue catalogue;
+  std::vector<std::string> names;  ///< Tasks and groups.
+  std::vector<std::string> tasks;  ///< The tasks that they stand for.
+  std::unique_ptr<Sandbox> sandbox;
 };
 
 /// A checkpoint ready to be evaluated.
@@ -83,39 +98,78 @@ void evaluate_texts(const EvalOptions& options,
   }
 }
 
-void evaluate_tasks(const EvalOptions& options,
-                    const LoadedModel& loaded,
-                    const Context& context,
-                    EvaluationFile& file) {
-  TaskCatalogue catalogue = read_task_folder(options.tasks_dir);
-  const std::vector<std::string> names = add_own_tasks(options.tasks, catalogue);
-  EvaluationOptions evaluation{
+std::unique_ptr<Sandbox> open_sandbox(const EvalOptions& options) {
+  auto sandbox = std::make_unique<Sandbox>(sandbox_kind_from_name(options.sandbox));
+  if (!sandbox->missing().empty()) {
+    log_warning(fmt::format("programs run without: {}", fmt::join(sandbox->missing(), "; ")));
+  }
+  return sandbox;
+}
+
+Job plan_tasks(const EvalOptions& options) {
+  Job job{.catalogue = read_task_folder(options.tasks_dir), .names = {}, .tasks = {}, .sandbox = {}};
+  job.names = add_own_tasks(options.tasks, job.catalogue);
+  job.tasks = resolve_tasks(job.catalogue, job.names);
+  const auto found = std::ranges::find_if(
+      job.tasks, [&](const std::string& name) { return runs_programs(job.catalogue.tasks.at(name)); });
+  if (found != job.tasks.end()) {
+    if (!options.allows_code_execution) {
+      throw_usage(fmt::format(
+          "task {} runs the programs that the model writes; --allow-code-execution allows it "
+          "(in a sandbox)",
+          *found));
+    }
+    job.sandbox = open_sandbox(options);
+  }
+  return job;
+}
+
+/// Of base.json: base_samples.
+std::filesystem::path samples_folder(const EvalOptions& options) {
+  const std::filesystem::path out(options.out);
+  return out.parent_path() / (out.stem().string() + "_samples");
+}
+
+EvaluationOptions evaluation_options(const EvalOptions& options,
+                                     const LoadedModel& loaded,
+                                     const Job& job,
+                                     const Context& context) {
+  return {
       .data_dir = options.data_dir,
-      .samples_folder = std::filesystem::path(options.out).parent_path(),
+      .samples_folder = samples_folder(options),
       .model_hash = loaded.hash,
       .dtype = options.dtype,
       .items = {.num_fewshot = options.num_fewshot, .limit = options.limit, .seed = options.seed},
       .scoring = {.batch_size = options.batch_size},
       .stop_tokens = loaded.stop_tokens,
+      .sandbox = job.sandbox.get(),
+      .num_samples = options.samples,
       .progress = context.progress_style(),
       .stop = context.stop};
-  for (const std::string& task : resolve_tasks(catalogue, names)) {
+}
+
+void evaluate_tasks(const Job& job,
+                    const LoadedModel& loaded,
+                    const EvaluationOptions& options,
+                    EvaluationFile& file) {
+  for (const std::string& task : job.tasks) {
     file.add_task(
-        task, evaluate_task(loaded.model, loaded.tokenizer, catalogue.tasks.at(task), evaluation));
+        task,
+        evaluate_task(loaded.model, loaded.tokenizer, job.catalogue.tasks.at(task), options));
   }
-  for (const std::string& name : names) {
-    if (const auto group = catalogue.groups.find(name); group != catalogue.groups.end()) {
+  for (const std::string& name : job.names) {
+    if (const auto group = job.catalogue.groups.find(name); group != job.catalogue.groups.end()) {
       file.add_group(group->second);
     }
   }
 }
 
-void run_eval(EvalOptions& options, const Context& context) {
+void require_complete(EvalOptions& options) {
   if (options.tasks.empty() && options.text.empty()) {
     throw_usage("--tasks or --text is required");
   }
   if (!options.tasks.empty() && options.out.empty()) {
-    throw_usage("--tasks needs --out: samples_<task>.jsonl lie beside it");
+    throw_usage("--tasks needs --out: what each item gave is written beside it");
   }
   if (!options.tasks.empty() && options.data_dir.empty()) {
     const char* const from_environment = std::getenv("SLAYER_DATA_DIR");
@@ -127,17 +181,24 @@ void run_eval(EvalOptions& options, const Context& context) {
   if (!options.out.empty()) {
     require_new_path(options.out, options.force);
   }
+}
+
+void run_eval(EvalOptions& options, const Context& context) {
+  require_complete(options);
+  const Job job = options.tasks.empty() ? Job{} : plan_tasks(options);
   if (options.threads > 0) {
     at::set_num_threads(options.threads);
   }
   const LoadedModel loaded = load(options);
+  const EvaluationOptions evaluation = evaluation_options(options, loaded, job, context);
   EvaluationFile file(loaded.hash);
   evaluate_texts(options, loaded, context, file);
-  if (!options.tasks.empty()) {
-    evaluate_tasks(options, loaded, context, file);
-  }
+  evaluate_tasks(job, loaded, evaluation, file);
   if (!options.out.empty()) {
     write_json_file(options.out, file.json());
+  }
+  for (const std::string& task : job.tasks) {
+    SampleJournal::discard(samples_path(evaluation, task));
   }
   if (context.json) {
     fmt::print("{}\n", file.json().dump(2));
@@ -164,7 +225,7 @@ void add_eval(CLI::App& app, Context& context) {
   command->add_option("--tasks-dir", options->tasks_dir, "Folder of task files")
       ->type_name("DIR")
       ->default_str("slayer's own");
-  command->add_option("--out", options->out, "Results; samples_<task>.jsonl lie beside it")
+  command->add_option("--out", options->out, "Results; what each item gave lies in OUT_samples/")
       ->type_name("FILE");
   command->add_option("--limit", options->limit, "Only the first items of each task")
       ->check(CLI::PositiveNumber);
@@ -184,6 +245,13 @@ void add_eval(CLI::App& app, Context& context) {
   command->add_option("--threads", options->threads, "CPU threads; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command->add_flag("--allow-code-execution",
+                    options->allows_code_execution,
+                    "Run the programs that the model writes for code tasks, in a sandbox");
+  command->add_option("--sandbox", options->sandbox, "bubblewrap, or rlimits where it is forbidden")
+      ->capture_default_str();
+  command->add_option("--samples", options->samples, "Programs for each item of a code task")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--force", options->force, "Replace --out if it exists");
   add_output_options(*command, context);
   command->footer(

@@ -1,5 +1,6 @@
 # System packages first: libtorch comes last, since its config adds flags of its own.
 include(SlayerPackages)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)  # For slayer-confine alone.
 find_package(CLI11 REQUIRED)
 if(SLAYER_TESTS)
   find_package(GTest REQUIRED)

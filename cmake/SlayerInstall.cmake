@@ -36,9 +36,10 @@ if(SLAYER_TORCH)
     set(rpath "$ORIGIN/../../torch/lib" "$ORIGIN/../../pyarrow")
   endif()
   set_target_properties(slayer PROPERTIES INSTALL_RPATH "${rpath}")
-  install(TARGETS slayer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT command)
+  install(TARGETS slayer slayer-confine RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+    COMPONENT command)
   install(DIRECTORY tasks DESTINATION share/slayer COMPONENT command)
-  install(TARGETS slayer RUNTIME DESTINATION bin COMPONENT python EXCLUDE_FROM_ALL)
+  install(TARGETS slayer slayer-confine RUNTIME DESTINATION bin COMPONENT python EXCLUDE_FROM_ALL)
   install(DIRECTORY tasks DESTINATION share/slayer COMPONENT python EXCLUDE_FROM_ALL)
   # The man page comes from the command itself.
   add_custom_command(OUTPUT "${CMAKE_BINARY_DIR}/slayer.1"

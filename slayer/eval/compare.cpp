@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <functional>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include "slayer/core/error.h"
@@ -11,7 +13,8 @@ namespace slayer {
 namespace {
 
 /// Columns of the items that are no metrics of their own.
-const std::set<std::string> kNoMetrics{"doc_id", "gold", "words", "bytes", "tokens"};
+const std::set<std::string> kNoMetrics{
+    "doc_id", "gold", "words", "bytes", "tokens", "question", "expected", "said"};
 
 /// One metric of both evaluations, item by item, where both have a value.
 struct Pairs {
@@ -117,6 +120,37 @@ std::pair<const Json*, const Json*> items_of(const EvaluationFile& base,
   return {&base_items, &changed_items};
 }
 
+/// Share of right answers: what forgetting is counted in.
+bool is_accuracy(const std::string& metric) {
+  return metric == "acc" || metric == "pass@1" || metric.starts_with("exact_match");
+}
+
+/// The items that flipped, with their texts.
+std::vector<Flip> flips_of(const MetricChange& change, const Json& base, const Json& changed) {
+  std::map<int64_t, size_t> row_of;
+  for (size_t row = 0; row < base["doc_id"].size(); ++row) {
+    row_of[base["doc_id"][row].get<int64_t>()] = row;
+  }
+  const auto text = [](const Json& items, const char* key, size_t row) {
+    const bool is_there = items.contains(key) && items[key][row].is_string();
+    return is_there ? items[key][row].get<std::string>() : std::string();
+  };
+  std::vector<Flip> flips;
+  for (const auto* const doc_ids : {&change.gained, &change.lost}) {
+    for (const int64_t doc_id : *doc_ids) {
+      const size_t row = row_of.at(doc_id);
+      flips.push_back({.task = change.task,
+                       .doc_id = doc_id,
+                       .is_gain = doc_ids == &change.gained,
+                       .question = text(base, "question", row),
+                       .expected = text(base, "expected", row),
+                       .base_said = text(base, "said", row),
+                       .changed_said = text(changed, "said", row)});
+    }
+  }
+  return flips;
+}
+
 std::vector<std::string> metrics_of(const Json& base, const Json& changed) {
   std::vector<std::string> metrics;
   for (const auto& [name, unused] : base.items()) {
@@ -158,21 +192,25 @@ Comparison compare_evaluations(const EvaluationFile& base,
     std::ranges::remove_copy_if(common, std::back_inserter(general), is_domain);
   }
   Comparison comparison{
-      .name = name, .domain = {}, .general = {}, .forgetting = {}, .forgetting_interval = {}};
+      .name = name, .domain = {}, .general = {}, .forgetting = {}, .forgetting_interval = {}, .flips = {}};
   std::vector<std::vector<double>> drops;
   const auto add = [&](const std::string& task, bool is_general) {
     const auto [base_items, changed_items] = items_of(base, changed, task);
-    bool has_drop = false;
+    bool has_main = false;  // A task's first accuracy is its main metric.
     for (const std::string& metric : metrics_of(*base_items, *changed_items)) {
       const Pairs pairs = pair_items(*base_items, *changed_items, metric);
       if (pairs.base.empty()) {
         continue;
       }
-      (is_general ? comparison.general : comparison.domain)
-          .push_back(change_of(task, metric, pairs, options.bootstrap));
-      const bool is_accuracy = metric == "acc" || metric.starts_with("exact_match");
-      if (is_general && is_accuracy && !has_drop) {
-        has_drop = true;
+      auto& changes = is_general ? comparison.general : comparison.domain;
+      changes.push_back(change_of(task, metric, pairs, options.bootstrap));
+      if (!is_accuracy(metric) || has_main) {
+        continue;
+      }
+      has_main = true;
+      std::ranges::move(flips_of(changes.back(), *base_items, *changed_items),
+                        std::back_inserter(comparison.flips));
+      if (is_general) {
         drops.push_back(pairs.differences());
         std::ranges::transform(drops.back(), drops.back().begin(), std::negate{});
       }

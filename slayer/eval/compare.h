@@ -33,6 +33,17 @@ struct MetricChange {
   std::vector<int64_t> lost;
 };
 
+/// An item that became right or wrong, to read. Texts are empty where an evaluation has none.
+struct Flip {
+  std::string task;
+  int64_t doc_id = 0;
+  bool is_gain = false;
+  std::string question;
+  std::string expected;      ///< What is right.
+  std::string base_said;     ///< What the base model answered.
+  std::string changed_said;  ///< What the new one answers.
+};
+
 /// A new evaluation against its base.
 struct Comparison {
   std::string name;  ///< The new one's file name.
@@ -42,6 +53,7 @@ struct Comparison {
   /// where something was forgotten, with its paired interval; empty without general accuracies.
   std::optional<double> forgetting;
   Interval forgetting_interval;
+  std::vector<Flip> flips;  ///< Of each task's main metric, in the order of the tasks and items.
 };
 
 /// Pairs the items of two evaluations. A task's metrics are those that both have item by item.
@@ -54,8 +66,9 @@ Comparison compare_evaluations(const EvaluationFile& base,
 
 Json comparison_to_json(const Comparison& comparison);
 
-/// Two blocks, domain and general tasks, then forgetting.
-std::string comparison_to_markdown(const Comparison& comparison);
-std::string comparison_to_text(const Comparison& comparison);
+/// Two blocks, domain and general tasks, then forgetting, then the first `flips` items of each task
+/// that became right and as many that became wrong.
+std::string comparison_to_markdown(const Comparison& comparison, int64_t flips);
+std::string comparison_to_text(const Comparison& comparison, int64_t flips);
 
 }  // namespace slayer

@@ -1,6 +1,9 @@
+#include "slayer/eval/compare.h"
+
+#include <algorithm>
 #include <fmt/format.h>
 
-#include "slayer/eval/compare.h"
+#include "slayer/core/error.h"
 
 namespace slayer {
 namespace {
@@ -78,6 +81,53 @@ std::string text_block(std::string_view title, const std::vector<MetricChange>& 
   return block.empty() ? "" : fmt::format("{}\n{}", title, block);
 }
 
+/// Printed on one line, not too long.
+std::string brief(const std::string& text) { return printable(text, 160); }
+
+/// "became right (2 of 31)" and the items below it.
+std::string flip_list(const Comparison& comparison, int64_t most, const std::string& bullet) {
+  std::string list;
+  std::string heading;
+  int64_t shown = 0;
+  for (const Flip& flip : comparison.flips) {
+    const std::string own =
+        fmt::format("{} became {}", flip.task, flip.is_gain ? "right" : "wrong");
+    if (own != heading) {
+      heading = own;
+      shown = 0;
+      const auto is_same = [&](const Flip& other) {
+        return other.task == flip.task && other.is_gain == flip.is_gain;
+      };
+      const int64_t all = std::ranges::count_if(comparison.flips, is_same);
+      list += fmt::format("{} ({} of {}):\n", heading, std::min(most, all), all);
+    }
+    if (shown++ < most) {
+      list += fmt::format("{}item {}: {} expected: {}; base: {}; new: {}\n",
+                          bullet,
+                          flip.doc_id,
+                          brief(flip.question),
+                          brief(flip.expected),
+                          brief(flip.base_said),
+                          brief(flip.changed_said));
+    }
+  }
+  return list;
+}
+
+Json flips_to_json(const std::vector<Flip>& flips) {
+  Json json = Json::array();
+  for (const Flip& flip : flips) {
+    json.push_back({{"task", flip.task},
+                    {"doc_id", flip.doc_id},
+                    {"became", flip.is_gain ? "right" : "wrong"},
+                    {"question", flip.question},
+                    {"expected", flip.expected},
+                    {"base", flip.base_said},
+                    {"new", flip.changed_said}});
+  }
+  return json;
+}
+
 std::string forgetting_line(const Comparison& comparison) {
   return comparison.forgetting
              ? fmt::format("forgetting (mean drop over general tasks): {:+.4f} ({})\n",
@@ -97,20 +147,27 @@ Json comparison_to_json(const Comparison& comparison) {
                           {"low", comparison.forgetting_interval.low},
                           {"high", comparison.forgetting_interval.high}};
   }
+  json["flips"] = flips_to_json(comparison.flips);
   return json;
 }
 
-std::string comparison_to_markdown(const Comparison& comparison) {
-  return fmt::format("## {}\n\n", comparison.name) +
-         markdown_block("Domain tasks", comparison.domain) +
-         markdown_block("General tasks", comparison.general) + forgetting_line(comparison);
+std::string comparison_to_markdown(const Comparison& comparison, int64_t flips) {
+  std::string text = fmt::format("## {}\n\n", comparison.name) +
+                     markdown_block("Domain tasks", comparison.domain) +
+                     markdown_block("General tasks", comparison.general) +
+                     forgetting_line(comparison);
+  if (flips > 0 && !comparison.flips.empty()) {
+    text += "\n### Items that flipped\n\n" + flip_list(comparison, flips, "- ");
+  }
+  return text;
 }
 
-std::string comparison_to_text(const Comparison& comparison) {
+std::string comparison_to_text(const Comparison& comparison, int64_t flips) {
   return fmt::format("{}: task, metric, base, new, difference, 95 % interval, flips\n",
                      comparison.name) +
          text_block("domain tasks", comparison.domain) +
-         text_block("general tasks", comparison.general) + forgetting_line(comparison);
+         text_block("general tasks", comparison.general) + forgetting_line(comparison) +
+         (flips > 0 ? flip_list(comparison, flips, "  ") : "");
 }
 
 }  // namespace slayer

@@ -5,6 +5,7 @@
 
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
+#include "slayer/core/log.h"
 #include "slayer/core/sha256.h"
 #include "slayer/eval/generation.h"
 #include "slayer/eval/metrics.h"
@@ -25,6 +26,9 @@ Json config_of(const Task& task, const Tokenizer& tokenizer, const EvaluationOpt
   if (task.kind == TaskKind::kGenerate) {
     config["max_new_tokens"] = task.max_new_tokens;
   }
+  if (runs_programs(task)) {
+    config["samples"] = sample_count(task, options);
+  }
   return config;
 }
 
@@ -32,6 +36,7 @@ Json config_of(const Task& task, const Tokenizer& tokenizer, const EvaluationOpt
 struct Pending {
   std::vector<const Item*> items;
   std::vector<SequenceGroup> groups;
+  std::vector<int64_t> cut_from;  ///< Of each, as EncodedGroup has it.
 };
 
 void note_problem(SampleJournal& journal, Item item, const std::string& problem) {
@@ -53,12 +58,15 @@ Pending encode_pending(const Task& task,
       continue;
     }
     try {
-      pending.groups.push_back(task.kind == TaskKind::kRolling
-                                   ? encoder.rolling(item.requests.front().continuation)
-                                   : encoder.pairs(item.requests));
+      EncodedGroup encoded =
+          task.kind == TaskKind::kRolling
+              ? EncodedGroup{.sequences = encoder.rolling(item.requests.front().continuation)}
+              : encoder.pairs(item.requests);
+      pending.groups.push_back(std::move(encoded.sequences));
+      pending.cut_from.push_back(encoded.cut_from);
       pending.items.push_back(&item);
     } catch (const Error& error) {
-      note_problem(journal, item, error.what());
+      note_problem(journal, item, item.place + ": " + error.what());
     }
   }
   return pending;
@@ -70,17 +78,50 @@ void throw_if_stopped(const EvaluationOptions& options) {
   }
 }
 
+/// Names the items that were left out or cut: the first, and where all are.
+void warn_of_bad_items(const Task& task, const TaskResult& result, const std::string& samples) {
+  for (const char* const kind : {"problem", "cut"}) {
+    const auto has_it = [kind](const Json& sample) { return sample.contains(kind); };
+    const auto count = std::ranges::count_if(result.samples, has_it);
+    if (count > 0) {
+      const Json& first = *std::ranges::find_if(result.samples, has_it);
+      log_warning(fmt::format("{}: {} of {} items {}, listed in {}; the first: {}",
+                              task.name,
+                              count,
+                              result.samples.size(),
+                              kind == std::string_view("cut") ? "were cut to the model's context"
+                                                              : "could not be used",
+                              samples,
+                              first[kind].get<std::string>()));
+    }
+  }
+}
+
 }  // namespace
+
+int64_t sample_count(const Task& task, const EvaluationOptions& options) {
+  return task.program ? options.num_samples.value_or(task.program->samples) : 1;
+}
+
+std::filesystem::path samples_path(const EvaluationOptions& options, const std::string& task) {
+  return options.samples_folder / fmt::format("samples_{}.jsonl", task);
+}
 
 TaskResult evaluate_task(const CausalLM& model,
                          const Tokenizer& tokenizer,
                          const Task& task,
                          const EvaluationOptions& options) {
+  if (runs_programs(task) && options.sandbox == nullptr) {
+    throw Error({.item = fmt::format("task {}", task.name),
+                 .found = "no permission to run the programs that the model writes",
+                 .expected = "--allow-code-execution"});
+  }
   const std::vector<Item> items = read_items(task, options.data_dir, options.items);
   TaskResult result{.metrics = {}, .config = config_of(task, tokenizer, options), .samples = {}};
   const std::string key =
       sha256(options.model_hash + result.config.dump() + read_text_file(task.file) + task.name);
-  SampleJournal journal(options.samples_folder / fmt::format("samples_{}.jsonl", task.name), key);
+  const std::filesystem::path samples = samples_path(options, task.name);
+  SampleJournal journal(samples, key);
   const RequestEncoder encoder(tokenizer, model.config.max_position_embeddings);
   Progress progress(task.name, std::ssize(items), "items", options.progress);
 
@@ -94,13 +135,17 @@ TaskResult evaluate_task(const CausalLM& model,
                  pending.groups,
                  options.scoring,
                  [&](size_t group, const std::vector<SequenceScore>& scores) {
-                   journal.add(score_sample(task, *pending.items[group], scores));
+                   const Item& item = *pending.items[group];
+                   Json sample = score_sample(task, item, scores);
+                   note_cut(sample, item, pending.cut_from[group], encoder.max_length());
+                   journal.add(std::move(sample));
                    progress.advance(1);
                    throw_if_stopped(options);
                  });
   }
   progress.finish();
   result.samples = journal.finish();
+  warn_of_bad_items(task, result, samples.string());
   result.metrics = aggregate_samples(task, result.samples);
   return result;
 }

@@ -1,6 +1,9 @@
 #include "slayer/eval/evaluation_file.h"
 
+#include <algorithm>
+#include <array>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "slayer/core/error.h"
 #include "slayer/eval/evaluation.h"
@@ -11,22 +14,64 @@ namespace {
 
 constexpr int64_t kFormat = 1;
 
-/// The numbers of the samples, key by key; null where a sample has none.
+/// What people read of an item; the samples have it whole.
+constexpr std::array<std::string_view, 3> kTexts{"question", "expected", "said"};
+constexpr size_t kLongestText = 400;
+
+/// At most kLongestText bytes of valid UTF-8; of a longer text the end, where the question stands.
+std::string shortened(const std::string& text) {
+  if (text.size() <= kLongestText) {
+    return text;
+  }
+  size_t begin = text.size() - kLongestText;
+  while (begin < text.size() && (static_cast<uint8_t>(text[begin]) & 0xC0U) == 0x80U) {
+    ++begin;
+  }
+  return "..." + text.substr(begin);
+}
+
+/// The numbers and short texts of the samples, key by key; null where a sample has none.
 Json columns_of(const std::vector<Json>& samples) {
   Json columns = {{"doc_id", Json::array()}};
+  const auto is_column = [](const std::string& key, const Json& value) {
+    return value.is_number() || std::ranges::find(kTexts, key) != kTexts.end();
+  };
   for (const Json& sample : samples) {
     for (const auto& [key, value] : sample.items()) {
-      if (value.is_number()) {
+      if (is_column(key, value)) {
         columns[key];
       }
     }
   }
   for (auto& [key, column] : columns.items()) {
     for (const Json& sample : samples) {
-      column.push_back(sample.contains(key) ? sample[key] : Json(nullptr));
+      const Json value = sample.contains(key) ? sample[key] : Json(nullptr);
+      column.push_back(value.is_string() ? Json(shortened(value.get<std::string>())) : value);
     }
   }
   return columns;
+}
+
+/// "version 1, 5-shot, seed 1234, no BOS, the first 100 items, float32": what makes numbers
+/// comparable.
+std::string setting(const Json& config) {
+  std::vector<std::string> parts;
+  const auto add = [&](const char* key, std::string_view format) {
+    if (config.contains(key) && !config[key].is_null()) {
+      const Json& value = config[key];
+      parts.push_back(fmt::format(fmt::runtime(format),
+                                  value.is_string() ? value.get<std::string>() : value.dump()));
+    }
+  };
+  add("version", "version {}");
+  add("num_fewshot", "{}-shot");
+  add("seed", "seed {}");
+  parts.emplace_back(config.value("adds_bos", false) ? "BOS" : "no BOS");
+  add("limit", "the first {} items");
+  add("samples", "{} samples an item");
+  add("seq_len", "windows of {} tokens");
+  add("dtype", "{}");
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 }  // namespace
@@ -100,7 +145,8 @@ PerplexityResult EvaluationFile::text(const std::string& name) const {
 }
 
 std::string format_results(const EvaluationFile& file) {
-  std::string table = fmt::format("{:<36} {:<30} {:>10}\n", "task", "metric", "value");
+  std::string table = fmt::format("model {}\n", file.json()["model"].get<std::string>());
+  table += fmt::format("{:<36} {:<30} {:>10}\n", "task", "metric", "value");
   for (const auto& [task, metrics] : file.json()["results"].items()) {
     for (const auto& [metric, value] : metrics.items()) {
       const bool is_detail = metric.ends_with("_stderr") || metric == "loss_low" ||
@@ -119,6 +165,9 @@ std::string format_results(const EvaluationFile& file) {
                              metrics["loss_high"].get<double>());
       }
       table += "\n";
+    }
+    if (file.json()["configs"].contains(task)) {
+      table += fmt::format("{:<36} ({})\n", "", setting(file.json()["configs"][task]));
     }
   }
   return table;

@@ -18,7 +18,8 @@ struct TaskResult;
 ///   {"format": 1, "model": hash, "results": {task: metrics}, "configs": {task: config},
 ///    "items": {task: {"doc_id": [...], "acc": [...], ...}}}
 ///
-/// The items hold each metric item by item, so that two files can be compared without others.
+/// The items hold each metric item by item, and in short what was asked ("question"), what is right
+/// ("expected") and what the model said ("said"), so that two files can be compared without others.
 class EvaluationFile final {
  public:
   explicit EvaluationFile(const std::string& model_hash);
@@ -46,7 +47,8 @@ class EvaluationFile final {
   std::string path_;  ///< Where it was read from; for errors.
 };
 
-/// Terminal table of all results: one line a task and metric, with its standard error or interval.
+/// Terminal table of all results: one line a task and metric, with its standard error or interval,
+/// then under what setting the task was run.
 std::string format_results(const EvaluationFile& file);
 
 }  // namespace slayer

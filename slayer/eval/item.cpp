@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <iterator>
 
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
@@ -124,7 +126,8 @@ class ExampleSampler final {
  public:
   ExampleSampler(const Task& task, Dataset pool, int64_t count, uint32_t seed)
       : task_(task), reader_(task), pool_(std::move(pool)), count_(count), random_(seed) {
-    if (std::ssize(pool_.rows) < count + (task.few_shot.skips_item ? 1 : 0)) {
+    if (std::ssize(pool_.rows) <
+        count + task.few_shot.first_row + (task.few_shot.skips_item ? 1 : 0)) {
       throw Error({.file = pool_.name,
                    .item = fmt::format("few-shot examples of task {}", task.name),
                    .found = fmt::format("{} rows", pool_.rows.size()),
@@ -148,7 +151,7 @@ class ExampleSampler final {
     std::vector<int64_t> picked;
     if (!task_.few_shot.is_random) {
       for (int64_t index = 0; index < count_; ++index) {
-        picked.push_back(index);
+        picked.push_back(task_.few_shot.first_row + index);
       }
       return picked;
     }
@@ -190,51 +193,74 @@ int64_t count_words(const std::string& text) {
   return std::ssize(space.find_all(text)) + 1;
 }
 
-Item make_item(const Task& task,
-               const RowReader& reader,
-               const Row& row,
-               const std::string& before) {
-  Item item{.doc_id = row.number,
-            .requests = {},
-            .choices = {},
-            .gold = {},
-            .right = {},
-            .target = {},
-            .problem = {}};
-  if (task.kind == TaskKind::kRolling) {
-    const std::string original = task.text.render(row);
-    item.words = count_words(original);
-    item.bytes = std::ssize(original);
-    item.requests.push_back({.context = {}, .continuation = reader.text(row)});
-    return item;
+/// The columns that the model is shown.
+std::string columns_of(const Task& task) {
+  std::vector<std::string> columns = task.text.columns();
+  for (const Template& context : task.contexts) {
+    std::ranges::copy(context.columns(), std::back_inserter(columns));
   }
-  if (task.kind == TaskKind::kGenerate) {
-    item.requests.push_back({.context = before + reader.text(row), .continuation = {}});
-    item.target = reader.target(row);
-    return item;
-  }
-  if (task.kind == TaskKind::kLoglikelihood) {
-    item.requests.push_back({.context = before + reader.text(row),
-                             .continuation = task.target_delimiter + reader.target(row)});
-    return item;
-  }
+  std::ranges::sort(columns);
+  columns.erase(std::ranges::unique(columns).begin(), columns.end());
+  return fmt::format("{}", fmt::join(columns, ", "));
+}
+
+void add_choices(const Task& task,
+                 const RowReader& reader,
+                 const Row& row,
+                 const std::string& before,
+                 Item& item) {
   if (!task.contexts.empty()) {
     const std::string continuation = task.target_delimiter + reader.continuation(row);
-    for (const std::string& context : reader.contexts(row)) {
+    const std::vector<std::string> contexts = reader.contexts(row);
+    for (const std::string& context : contexts) {
       item.requests.push_back({.context = before + context, .continuation = continuation});
       item.choices.push_back(continuation);
     }
+    item.question = fmt::format("{}{}", fmt::join(contexts, " / "), continuation);
   } else {
+    item.question = reader.text(row);
     item.choices = reader.choices(row);
     for (const std::string& choice : item.choices) {
       item.requests.push_back(
-          {.context = before + reader.text(row), .continuation = task.target_delimiter + choice});
+          {.context = before + item.question, .continuation = task.target_delimiter + choice});
     }
   }
   if (task.right) {
     item.right = reader.right(row, item.choices.size());
   } else {
     item.gold = reader.gold(row, std::ssize(item.choices));
+  }
+}
+
+Item make_item(const Task& task,
+               const RowReader& reader,
+               const Row& row,
+               const std::string& before) {
+  Item item;
+  item.doc_id = row.number;
+  item.place = fmt::format("{}: row {}: column {}", row.file, row.number, columns_of(task));
+  if (task.kind == TaskKind::kMultipleChoice) {
+    add_choices(task, reader, row, before, item);
+    return item;
+  }
+  item.question = reader.text(row);
+  if (task.kind == TaskKind::kRolling) {
+    const std::string original = task.text.render(row);
+    item.words = count_words(original);
+    item.bytes = std::ssize(original);
+    item.requests.push_back({.context = {}, .continuation = item.question});
+    return item;
+  }
+  item.requests.push_back({.context = before + item.question, .continuation = {}});
+  if (task.target) {
+    item.target = reader.target(row);
+  }
+  if (task.kind == TaskKind::kLoglikelihood) {
+    item.requests.front().continuation = task.target_delimiter + item.target;
+  }
+  if (task.program) {
+    item.program_before = task.program->before.render(row);
+    item.program_after = task.program->after.render(row);
   }
   return item;
 }

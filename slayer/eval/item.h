@@ -25,6 +25,10 @@ struct Item {
   std::optional<int64_t> gold = {};        ///< Index of the right choice.
   std::vector<bool> right = {};            ///< In place of gold: which choices are right.
   std::string target = {};                 ///< The answer to compare a generation with.
+  std::string program_before = {};         ///< What makes a program of generated text.
+  std::string program_after = {};
+  std::string question = {};  ///< The row's text without examples, for people to read.
+  std::string place = {};     ///< File, row and columns of the text, for errors.
   int64_t words = 0;  ///< Rolling: of the text before it was cleaned, by Python's \s+ split.
   int64_t bytes = 0;
   std::string problem = {};  ///< Not empty: why the row cannot be used; then nothing else is set.

@@ -1,8 +1,10 @@
 #include "slayer/eval/metrics.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <fmt/format.h>
+#include <map>
 #include <numbers>
 
 #include "slayer/core/error.h"
@@ -64,6 +66,14 @@ std::string extract(const AnswerFilter& filter, const std::string& generated) {
   return taken == groups.end() ? std::string(kInvalidAnswer) : strip(*taken);
 }
 
+std::optional<double> number_in(const std::string& text) {
+  const std::string stripped = strip(text);
+  double value = 0.0;
+  const char* const end = stripped.data() + stripped.size();
+  const auto [read_to, failure] = std::from_chars(stripped.data(), end, value);
+  return failure == std::errc() && read_to == end ? std::optional(value) : std::nullopt;
+}
+
 std::string comparable(const Task& task, std::string answer) {
   for (const TextPattern& pattern : task.ignored) {
     answer = pattern.replace_all(answer, "");
@@ -73,6 +83,18 @@ std::string comparable(const Task& task, std::string answer) {
     answer = all.replace_all(answer, "\\L$0");
   }
   return answer;
+}
+
+/// Whether the answer that a filter takes from `text` is the target.
+bool is_right(const Task& task, const std::string& answer, const std::string& target) {
+  const std::string left = comparable(task, answer);
+  const std::string right = comparable(task, target);
+  if (!task.tolerance) {
+    return left == right;
+  }
+  const auto left_number = number_in(left);
+  const auto right_number = number_in(right);
+  return left_number && right_number && std::abs(*left_number - *right_number) <= *task.tolerance;
 }
 
 /// Values of one key over the samples that have it.
@@ -108,6 +130,25 @@ double perplexity_metric(const std::string& metric, const std::vector<Json>& sam
   return metric == "byte_perplexity" ? std::exp(nats_per_byte) : nats_per_byte / std::numbers::ln2;
 }
 
+/// Mean over the classes of the share of each one's items that are right.
+double balanced_accuracy(const std::vector<Json>& samples) {
+  std::map<int64_t, std::vector<double>> right_of_class;
+  for (const Json& sample : samples) {
+    if (sample.contains("gold")) {
+      right_of_class[sample["gold"].get<int64_t>()].push_back(sample["balanced_acc"].get<double>());
+    }
+  }
+  double sum = 0.0;
+  for (const auto& [unused, right] : right_of_class) {
+    sum += mean(right);
+  }
+  return sum / static_cast<double>(right_of_class.size());
+}
+
+Json sample_of(const Item& item) {
+  return {{"doc_id", item.doc_id}, {"question", item.question}};
+}
+
 void add_mean(Json& result, const std::string& name, const std::vector<double>& values) {
   result[name] = mean(values);
   result[name + "_stderr"] = standard_error(values);
@@ -116,7 +157,7 @@ void add_mean(Json& result, const std::string& name, const std::vector<double>& 
 }  // namespace
 
 Json score_sample(const Task& task, const Item& item, const std::vector<SequenceScore>& scores) {
-  Json sample = {{"doc_id", item.doc_id}};
+  Json sample = sample_of(item);
   std::vector<double> loglikelihoods;
   double total = 0.0;
   for (const SequenceScore& score : scores) {
@@ -135,12 +176,16 @@ Json score_sample(const Task& task, const Item& item, const std::vector<Sequence
   }
   if (task.kind == TaskKind::kLoglikelihood) {
     sample["loglikelihood"] = total;
+    sample["expected"] = item.target;
     sample["acc"] = scores.front().is_greedy ? 1.0 : 0.0;
     return sample;
   }
   if (item.gold) {
     sample["gold"] = *item.gold;
+    sample["expected"] = item.choices[static_cast<size_t>(*item.gold)];
   }
+  sample["choices"] = item.choices;
+  sample["said"] = item.choices[static_cast<size_t>(argmax(loglikelihoods))];
   for (const std::string& metric : task.metrics) {
     sample[metric] = choice_metric(metric, item, loglikelihoods);
   }
@@ -148,18 +193,74 @@ Json score_sample(const Task& task, const Item& item, const std::vector<Sequence
 }
 
 Json score_generation(const Task& task, const Item& item, const std::string& generated) {
-  Json sample = {{"doc_id", item.doc_id}, {"generated", generated}};
-  const std::string target = comparable(task, item.target);
+  Json sample = sample_of(item);
+  sample["generated"] = generated;
+  sample["expected"] = item.target;
   for (const AnswerFilter& filter : task.filters) {
     const std::string answer = extract(filter, generated);
     sample["answer," + filter.name] = answer;
-    sample["exact_match," + filter.name] = comparable(task, answer) == target ? 1.0 : 0.0;
+    sample["exact_match," + filter.name] = is_right(task, answer, item.target) ? 1.0 : 0.0;
+    sample["said"] = answer;
+  }
+  return sample;
+}
+
+double pass_at_k(int64_t samples, int64_t passed, int64_t k) {
+  double all_fail = 1.0;
+  for (int64_t i = samples - passed + 1; i <= samples; ++i) {
+    all_fail *= std::max(0.0, 1.0 - static_cast<double>(k) / static_cast<double>(i));
+  }
+  return 1.0 - all_fail;
+}
+
+Json score_programs(const Task& task,
+                    const Item& item,
+                    const std::vector<std::string>& generated,
+                    const std::vector<ProgramResult>& results) {
+  Json sample = sample_of(item);
+  sample["generated"] = generated.size() == 1 ? Json(generated.front()) : Json(generated);
+  Json outcomes = Json::array();
+  for (const ProgramResult& result : results) {
+    outcomes.push_back(result.outcome);
+  }
+  sample["outcomes"] = outcomes;
+  const auto count = std::ssize(results);
+  if (task.metrics.front() == "pass@k") {
+    const auto passed = std::ranges::count(results, true, &ProgramResult::has_passed);
+    for (const int64_t k : task.program->k) {
+      if (k <= count) {
+        sample[fmt::format("pass@{}", k)] = pass_at_k(count, passed, k);
+      }
+    }
+    sample["said"] = outcomes.front();
+    return sample;
+  }
+  sample["expected"] = item.target;
+  for (const AnswerFilter& filter : task.filters) {
+    double right = 0.0;
+    for (const ProgramResult& result : results) {
+      const std::string answer =
+          result.has_passed ? extract(filter, result.output) : std::string(kInvalidAnswer);
+      right += is_right(task, answer, item.target) ? 1.0 : 0.0;
+      sample["said"] = answer;
+    }
+    sample["exact_match," + filter.name] = right / static_cast<double>(count);
   }
   return sample;
 }
 
 Json problem_sample(const Item& item) {
   return {{"doc_id", item.doc_id}, {"problem", item.problem}};
+}
+
+void note_cut(Json& sample, const Item& item, int64_t cut_from, int64_t room) {
+  if (cut_from > 0) {
+    sample["cut"] = fmt::format(
+        "{}: found {} tokens, expected at most the model's {} (its front was left out)",
+        item.place,
+        cut_from,
+        room);
+  }
 }
 
 Json aggregate_samples(const Task& task, const std::vector<Json>& samples) {
@@ -178,6 +279,15 @@ Json aggregate_samples(const Task& task, const std::vector<Json>& samples) {
         const std::string name = metric + "," + filter.name;
         add_mean(result, name, values_of(samples, name));
       }
+    } else if (metric == "pass@k") {
+      for (const int64_t k : task.program->k) {
+        const std::string name = fmt::format("pass@{}", k);
+        if (const auto values = values_of(samples, name); !values.empty()) {
+          add_mean(result, name, values);
+        }
+      }
+    } else if (metric == "balanced_acc") {
+      result[metric] = balanced_accuracy(samples);
     } else if (metric == "acc" || metric == "acc_norm") {
       add_mean(result, metric, values_of(samples, metric));
     } else {
@@ -186,6 +296,11 @@ Json aggregate_samples(const Task& task, const std::vector<Json>& samples) {
   }
   result["items"] = std::ssize(samples) - problems;
   result["problems"] = problems;
+  if (const auto cut = std::ranges::count_if(
+          samples, [](const Json& sample) { return sample.contains("cut"); });
+      cut > 0) {
+    result["cut"] = cut;
+  }
   return result;
 }
 

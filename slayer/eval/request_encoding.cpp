@@ -30,19 +30,27 @@ TokenId RequestEncoder::prefix_token() const {
   return *prefix;
 }
 
-SequenceGroup RequestEncoder::pairs(const std::vector<TextRequest>& requests) const {
-  SequenceGroup group;
+EncodedGroup RequestEncoder::pairs(const std::vector<TextRequest>& requests) const {
+  EncodedGroup group;
   std::string context;
   std::vector<TokenId> context_tokens;
   for (const TextRequest& request : requests) {
     // White space at the context's end belongs to the continuation's tokens.
     const std::string_view kept = strip_end(request.context);
-    if (group.empty() || context != kept) {
+    if (group.sequences.empty() || context != kept) {
       context = kept;
       context_tokens = context.empty() ? std::vector<TokenId>() : encode(context);
     }
-    group.push_back(
-        pair(context, context_tokens, request.context.substr(kept.size()) + request.continuation));
+    ScoredSequence sequence =
+        pair(context, context_tokens, request.context.substr(kept.size()) + request.continuation);
+    // The last token is scored only, so the model reads one token less than there are.
+    const int64_t length = std::ssize(sequence.tokens);
+    if (const int64_t excess = length - (max_length_ + 1); excess > 0) {
+      group.cut_from = std::max(group.cut_from, length - 1);
+      sequence.tokens.erase(sequence.tokens.begin(), sequence.tokens.begin() + excess);
+      sequence.first_scored -= excess;
+    }
+    group.sequences.push_back(std::move(sequence));
   }
   return group;
 }
@@ -70,11 +78,8 @@ ScoredSequence RequestEncoder::pair(const std::string& context,
                  .found = fmt::format("{} tokens", scored.size()),
                  .expected = fmt::format("from 1 to the model's {}", max_length_)});
   }
+  const int64_t first_scored = std::ssize(tokens);
   tokens.insert(tokens.end(), scored.begin(), scored.end());
-  if (const int64_t excess = std::ssize(tokens) - (max_length_ + 1); excess > 0) {
-    tokens.erase(tokens.begin(), tokens.begin() + excess);
-  }
-  const int64_t first_scored = std::ssize(tokens) - std::ssize(scored);
   return {.tokens = std::move(tokens), .first_scored = first_scored};
 }
 
@@ -94,18 +99,20 @@ SequenceGroup RequestEncoder::rolling(const std::string& text) const {
   return windows;
 }
 
-std::vector<TokenId> RequestEncoder::prompt(const std::string& text, int64_t max_new_tokens) const {
+EncodedPrompt RequestEncoder::prompt(const std::string& text, int64_t max_new_tokens) const {
   const int64_t room = max_length_ - max_new_tokens;
-  std::vector<TokenId> tokens = encode(text);
-  if (tokens.empty() || room < 1) {
+  EncodedPrompt prompt{.tokens = encode(text), .cut_from = 0};
+  const int64_t length = std::ssize(prompt.tokens);
+  if (length == 0 || room < 1) {
     throw Error({.item = "prompt",
-                 .found = fmt::format("{} tokens, {} to generate", tokens.size(), max_new_tokens),
+                 .found = fmt::format("{} tokens, {} to generate", length, max_new_tokens),
                  .expected = fmt::format("room for both in the model's {}", max_length_)});
   }
-  if (const int64_t excess = std::ssize(tokens) - room; excess > 0) {
-    tokens.erase(tokens.begin(), tokens.begin() + excess);
+  if (length > room) {
+    prompt.cut_from = length;
+    prompt.tokens.erase(prompt.tokens.begin(), prompt.tokens.begin() + (length - room));
   }
-  return tokens;
+  return prompt;
 }
 
 }  // namespace slayer

@@ -10,6 +10,18 @@
 
 namespace slayer {
 
+/// Tokens of an item's contexts and continuations.
+struct EncodedGroup {
+  SequenceGroup sequences = {};
+  int64_t cut_from = 0;  ///< Tokens of a context too long for the model, front cut; 0: none was.
+};
+
+/// Tokens of a prompt.
+struct EncodedPrompt {
+  std::vector<TokenId> tokens = {};
+  int64_t cut_from = 0;  ///< As above.
+};
+
 /// Text requests to tokens as lm-evaluation-harness does it, with its rules for BOS and for what is
 /// longer than the model's context.
 /// Source: lm_eval/api/model.py (TemplateLM) and models/huggingface.py, version 0.4.13.
@@ -21,16 +33,19 @@ class RequestEncoder final {
   /// Each context and its continuation, encoded as one text and cut at the context's own length;
   /// the context loses tokens at its front where both are too long.
   /// @throws Error when a continuation has no tokens or does not fit alone.
-  SequenceGroup pairs(const std::vector<TextRequest>& requests) const;
+  EncodedGroup pairs(const std::vector<TextRequest>& requests) const;
 
   /// A whole text in windows: each token is scored once, the first after the prefix token.
   SequenceGroup rolling(const std::string& text) const;
 
   /// A prompt, cut at its front to leave room for `max_new_tokens`.
-  std::vector<TokenId> prompt(const std::string& text, int64_t max_new_tokens) const;
+  EncodedPrompt prompt(const std::string& text, int64_t max_new_tokens) const;
+
+  int64_t max_length() const { return max_length_; }
 
  private:
-  /// `context_tokens`: of the request's context without white space at its end.
+  /// `context_tokens`: of the request's context without white space at its end. The whole, however
+  /// long.
   ScoredSequence pair(const std::string& context,
                       const std::vector<TokenId>& context_tokens,
                       const std::string& continuation) const;

@@ -6,6 +6,10 @@
 namespace slayer {
 namespace {
 
+std::filesystem::path journal_of(const std::filesystem::path& final_path) {
+  return final_path.string() + ".journal";
+}
+
 std::string one_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -27,8 +31,8 @@ std::vector<Json> read_lines(const std::filesystem::path& path) {
 }  // namespace
 
 SampleJournal::SampleJournal(std::filesystem::path final_path, const std::string& key)
-    : final_(std::move(final_path)), partial_(final_.string() + ".partial") {
-  const std::vector<Json> lines = read_lines(partial_);
+    : final_(std::move(final_path)), journal_(journal_of(final_)) {
+  const std::vector<Json> lines = read_lines(journal_);
   if (!lines.empty() && lines.front().value("key", "") == key) {
     for (size_t i = 1; i < lines.size(); ++i) {
       if (const auto id = lines[i].find("doc_id");
@@ -41,7 +45,7 @@ SampleJournal::SampleJournal(std::filesystem::path final_path, const std::string
     std::filesystem::create_directories(final_.parent_path());
   }
   // Written anew: a torn last line must not be appended to.
-  stream_.open(partial_, std::ios::binary | std::ios::trunc);
+  stream_.open(journal_, std::ios::binary | std::ios::trunc);
   append({{"key", key}});
   for (const auto& [doc_id, sample] : samples_) {
     append(sample);
@@ -51,7 +55,7 @@ SampleJournal::SampleJournal(std::filesystem::path final_path, const std::string
 void SampleJournal::append(const Json& line) {
   stream_ << one_line(line) << std::flush;
   if (!stream_) {
-    throw Error({.file = partial_.string(),
+    throw Error({.file = journal_.string(),
                  .found = "a write that failed",
                  .expected = "room for the samples"});
   }
@@ -71,9 +75,12 @@ std::vector<Json> SampleJournal::finish() {
     samples.push_back(std::move(sample));
   }
   write_text_file(final_, text);
-  stream_.close();
-  std::filesystem::remove(partial_);
   return samples;
+}
+
+void SampleJournal::discard(const std::filesystem::path& final_path) {
+  std::error_code ignored;
+  std::filesystem::remove(journal_of(final_path), ignored);
 }
 
 }  // namespace slayer

@@ -26,6 +26,7 @@ struct FewShot {
   int64_t count = 0;        ///< Unless --num-fewshot says otherwise.
   bool is_random = true;    ///< Drawn for each item; otherwise the first ones for all.
   bool skips_item = false;  ///< One more is drawn, and the item itself left out.
+  int64_t first_row = 0;    ///< Of those that are not drawn.
 };
 
 /// How an answer is read from generated text.
@@ -33,6 +34,17 @@ struct AnswerFilter {
   std::string name = {};  ///< Appended to the metric's name: "exact_match,strict-match".
   std::optional<TextPattern> pattern = {};
   int64_t match = 0;  ///< Which match counts; -1: the last.
+};
+
+/// How generated text becomes a Python program that is run: between two texts of the row's.
+struct ProgramRule {
+  Template before = {};
+  Template after = {};
+  double seconds = 3.0;  ///< After which it has failed.
+  int64_t samples = 1;   ///< Programs for each item; the only one is generated greedily.
+  double temperature = 0.2;
+  double top_p = 0.95;
+  std::vector<int64_t> k = {1};  ///< pass@k is given for those not above the number of samples.
 };
 
 /// One benchmark, as its TOML file defines it; docs/tasks.md describes the format.
@@ -67,6 +79,9 @@ struct Task {
   int64_t max_new_tokens = 256;
   std::vector<AnswerFilter> filters = {};
   bool ignores_case = false;
+  std::optional<double> tolerance = {};  ///< Answer and target are numbers that may differ by this.
+  /// Then the answers are read from what the program prints, or its passing is the metric.
+  std::optional<ProgramRule> program = {};
   std::vector<TextPattern> ignored =
       {};  ///< Removed from answer and target before they are compared.
 };

@@ -41,6 +41,18 @@ struct Sequence {
   Sampler sampler;
 };
 
+/// How many tokens all prompts begin with, each one's last left out: its logits are wanted.
+int64_t common_length(const Prompts& prompts) {
+  const auto& first = prompts.front();
+  auto length = std::ssize(first) - 1;
+  for (const auto& prompt : prompts) {
+    const auto limit = std::min(length, std::ssize(prompt) - 1);
+    length = std::mismatch(first.begin(), first.begin() + limit, prompt.begin()).first -
+             first.begin();
+  }
+  return length;
+}
+
 /// The batch of sequences that are not done yet: row r of every tensor is sequences[r].
 class Batch final {
  public:
@@ -48,30 +60,30 @@ class Batch final {
       : model_(model),
         longest_(
             static_cast<int64_t>(std::ranges::max(prompts, {}, &Prompts::value_type::size).size())),
-        cache_(model.config,
-               static_cast<int64_t>(prompts.size()),
-               longest_ + options.max_new_tokens,
-               model.dtype(),
-               model.device()) {
+        cache_(cache_with_prefix(model, prompts, longest_ + options.max_new_tokens)) {
     for (size_t prompt = 0; prompt < prompts.size(); ++prompt) {
       const auto length = static_cast<int64_t>(prompts[prompt].size());
-      sequences_.push_back({prompt, length, Sampler(options.sampling, prompt)});
+      const uint64_t stream = options.streams.empty() ? prompt : options.streams.at(prompt);
+      sequences_.push_back({prompt, length, Sampler(options.sampling, stream)});
     }
   }
 
   bool is_empty() const { return sequences_.empty(); }
   std::vector<Sequence>& sequences() { return sequences_; }
 
-  /// Runs the prompts. Rows are padded on the right, which no token before sees.
+  /// Runs what the cache does not hold of the prompts yet. Rows are padded on the right, which no
+  /// token before sees.
   /// @return the logits after each prompt's last token, [rows, vocab] float32 on the CPU.
   at::Tensor run_prompts(const Prompts& prompts) {
     const auto rows = static_cast<int64_t>(prompts.size());
-    const at::Tensor ids = at::zeros({rows, longest_}, at::kLong);
+    const int64_t past = cache_.length();
+    const int64_t columns = longest_ - past;
+    const at::Tensor ids = at::zeros({rows, columns}, at::kLong);
     std::vector<int64_t> last;
     for (int64_t row = 0; row < rows; ++row) {
       const auto& prompt = prompts[static_cast<size_t>(row)];
-      std::ranges::copy(prompt, ids[row].mutable_data_ptr<int64_t>());
-      last.push_back(row * longest_ + static_cast<int64_t>(prompt.size()) - 1);
+      std::copy(prompt.begin() + past, prompt.end(), ids[row].mutable_data_ptr<int64_t>());
+      last.push_back(row * columns + static_cast<int64_t>(prompt.size()) - past - 1);
     }
     const at::Tensor hidden = forward_hidden(model_, ids.to(model_.device()), {}, &cache_);
     const at::Tensor index = at::tensor(last, at::kLong).to(model_.device());
@@ -99,6 +111,24 @@ class Batch final {
   }
 
  private:
+  /// A row for each prompt, what they have in common computed once.
+  static KvCache cache_with_prefix(const CausalLM& model,
+                                   const Prompts& prompts,
+                                   int64_t capacity) {
+    constexpr int64_t kShortestWorthSharing = 16;
+    const auto rows = static_cast<int64_t>(prompts.size());
+    const int64_t common = rows > 1 ? common_length(prompts) : 0;
+    if (common < kShortestWorthSharing) {
+      return {model.config, rows, capacity, model.dtype(), model.device()};
+    }
+    KvCache shared(model.config, /*batch=*/1, common, model.dtype(), model.device());
+    const auto& first = prompts.front();
+    const std::vector<int64_t> prefix(first.begin(), first.begin() + common);
+    forward_hidden(
+        model, at::tensor(prefix, at::kLong).unsqueeze(0).to(model.device()), {}, &shared);
+    return shared.rows(std::vector<int64_t>(prompts.size(), 0), capacity);
+  }
+
   at::Tensor scores(const at::Tensor& hidden) const {
     return logits(model_, hidden).to(at::kFloat).cpu().contiguous();
   }

@@ -14,6 +14,8 @@ namespace slayer {
 struct GenerationOptions {
   int64_t max_new_tokens = 128;
   SamplingOptions sampling = {};
+  /// Which of the seed's streams of random numbers each prompt draws from; empty: its number.
+  std::vector<uint64_t> streams = {};
   std::vector<int64_t> stop_tokens = {};  ///< Any of them ends a sequence; it is not given out.
 };
 

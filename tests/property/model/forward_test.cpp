@@ -120,6 +120,37 @@ TEST(Generate, GivesEachPromptOfABatchWhatItGetsAlone) {
   }
 }
 
+TEST(Generate, ComputesWhatAllPromptsBeginWithOnceAndChangesNothing) {
+  for (const std::string name : kModels) {
+    SCOPED_TRACE(name);
+    const CausalLM model = test::load_tiny(name);
+    std::vector<int32_t> prefix;
+    for (int32_t i = 0; i < 20; ++i) {
+      prefix.push_back(3 + i * 7 % 40);
+    }
+    std::vector<std::vector<int32_t>> prompts(4, prefix);
+    prompts[1].insert(prompts[1].end(), {9, 14, 30});
+    prompts[2].push_back(8);
+    prompts[3].push_back(8);
+    const auto together = generate(model, prompts, {.max_new_tokens = 12});
+    for (size_t prompt = 0; prompt < prompts.size(); ++prompt) {
+      EXPECT_EQ(together[prompt], generate(model, {prompts[prompt]}, {.max_new_tokens = 12})[0]);
+    }
+  }
+}
+
+TEST(Generate, DrawsFromTheStreamThatIsNamed) {
+  const CausalLM model = test::load_tiny("llama3");
+  const GenerationOptions options{.max_new_tokens = 8,
+                                  .sampling = {.temperature = 1.0, .seed = 3},
+                                  .streams = {7, 4}};
+  const auto both = generate(model, {{5, 9}, {5, 9}}, options);
+  EXPECT_NE(both[0], both[1]);
+  GenerationOptions alone = options;
+  alone.streams = {4};
+  EXPECT_EQ(generate(model, {{5, 9}}, alone)[0], both[1]);
+}
+
 TEST(Generate, GoesOnInTheBatchWhenOnePromptIsDone) {
   const CausalLM model = test::load_tiny("llama3");
   const std::vector<std::vector<int32_t>> prompts{{5, 9, 14, 30}, {7}, {11, 3, 40}};

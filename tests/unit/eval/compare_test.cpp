@@ -80,10 +80,31 @@ TEST(Compare, RefusesWhatCannotBePaired) {
             "task law: found other items in the two evaluations, expected the same items");
 }
 
+TEST(Compare, ShowsTheItemsThatFlipped) {
+  const auto with_texts = [](const std::string& said, double acc) {
+    TaskResult result = result_of({acc, 1.0});
+    result.samples[0]["question"] = "Why?\nSo.";
+    result.samples[0]["expected"] = "this";
+    result.samples[0]["said"] = said;
+    EvaluationFile file("hash");
+    file.add_task("law", result);
+    return file;
+  };
+  const Comparison comparison = compare_evaluations(
+      with_texts("that", 0.0), with_texts("this", 1.0), "new", {.domain_tasks = {"law"}});
+  EXPECT_EQ(comparison_to_json(comparison)["flips"].dump(),
+            R"([{"task":"law","doc_id":0,"became":"right","question":"Why?\nSo.",)"
+            R"("expected":"this","base":"that","new":"this"}])");
+  const std::string list =
+      "law became right (1 of 1):\n  item 0: Why?\\x0aSo. expected: this; base: that; new: this\n";
+  EXPECT_TRUE(comparison_to_text(comparison, 3).ends_with(list)) << comparison_to_text(comparison, 3);
+  EXPECT_EQ(comparison_to_text(comparison, 0).find("became"), std::string::npos);
+}
+
 TEST(Compare, PrintsTwoBlocksAndForgetting) {
   const auto base = evaluation({0, 0}, {1, 1});
   const auto comparison = compare_evaluations(base, base, "new.json", {.domain_tasks = {"law"}});
-  EXPECT_EQ(comparison_to_markdown(comparison),
+  EXPECT_EQ(comparison_to_markdown(comparison, 3),
             "## new.json\n\n### Domain tasks\n\n"
             "| task | metric | base | new | difference | 95 % interval | flips |\n"
             "|---|---|--:|--:|--:|---|---|\n"

@@ -91,6 +91,29 @@ TEST_F(ItemTest, ShowsTheFirstRowsAsExamples) {
                 ": few-shot examples of task t: found 2 rows, expected enough for 3 examples");
 }
 
+TEST_F(ItemTest, ShowsTheRowsFromAGivenOneOn) {
+  rows("test", "{\"q\": \"9\", \"a\": 0}\n");
+  rows("dev", "{\"q\": \"0\", \"a\": 1}\n{\"q\": \"1\", \"a\": 0}\n{\"q\": \"2\", \"a\": 1}\n");
+  const std::string prompt =
+      "[few_shot]\nsplit = \"dev\"\npick = \"first\"\nfirst_row = 1\n[prompt]\ntext = \"{q}:\"\n"
+      "choices = [\"x\", \"y\"]\ngold = \"{a}\"";
+  EXPECT_EQ(items(kChoice, prompt, {.num_fewshot = 2})[0].requests[0].context,
+            "1: x\n\n2: y\n\n9:");
+  EXPECT_EQ(message_of([&] { items(kChoice, prompt, {.num_fewshot = 3}); }),
+            (folder_ / "data/o/n/c/dev.jsonl").string() +
+                ": few-shot examples of task t: found 3 rows, expected enough for 3 examples");
+}
+
+TEST_F(ItemTest, MakesAProgramOfBothSides) {
+  rows("test", R"({"p": "def f():", "t": "assert f() == 1"})");
+  const auto made = items("kind = \"generate\"\nmetrics = [\"pass@k\"]",
+                          "[prompt]\ntext = \"{p}\"\n[generation]\nstops = []\n"
+                          "[program]\nbefore = \"{p}\"\nafter = \"\\n{t}\"");
+  EXPECT_EQ(made[0].program_before, "def f():");
+  EXPECT_EQ(made[0].program_after, "\nassert f() == 1");
+  EXPECT_EQ(made[0].place, (folder_ / "data/o/n/c/test.jsonl").string() + ": row 0: column p");
+}
+
 TEST_F(ItemTest, DrawsExamplesAsPythonDoesAndLeavesTheItemOut) {
   std::string pool;
   for (int i = 0; i < 20; ++i) {

@@ -16,7 +16,7 @@ TEST(SampleJournal, GoesOnFromWhatAKilledRunWrote) {
     killed.add({{"doc_id", 5}, {"acc", 1.0}});
     killed.add({{"doc_id", 2}, {"acc", 0.0}});
   }
-  std::ofstream(path.string() + ".partial", std::ios::app) << "{\"doc_id\": 7, \"a";
+  std::ofstream(path.string() + ".journal", std::ios::app) << "{\"doc_id\": 7, \"a";
   SampleJournal journal(path, "key");
   EXPECT_EQ(journal.size(), 2);
   EXPECT_TRUE(journal.has(5));
@@ -25,7 +25,9 @@ TEST(SampleJournal, GoesOnFromWhatAKilledRunWrote) {
   EXPECT_EQ(journal.finish().size(), 3U);
   EXPECT_EQ(read_text_file(path),
             "{\"doc_id\":1,\"acc\":1.0}\n{\"doc_id\":2,\"acc\":0.0}\n{\"doc_id\":5,\"acc\":1.0}\n");
-  EXPECT_FALSE(std::filesystem::exists(path.string() + ".partial"));
+  EXPECT_EQ(SampleJournal(path, "key").size(), 3);  // A later task of the same run was killed.
+  SampleJournal::discard(path);
+  EXPECT_FALSE(std::filesystem::exists(path.string() + ".journal"));
 }
 
 TEST(SampleJournal, BeginsAnewUnderAnotherKey) {
@@ -38,9 +40,9 @@ TEST(SampleJournal, BeginsAnewUnderAnotherKey) {
 TEST(SampleJournal, NamesThePathThatCannotBeWritten) {
   const ScratchFolder folder;
   const auto path = folder / "samples_t.jsonl";
-  std::filesystem::create_directories(path.string() + ".partial");
+  std::filesystem::create_directories(path.string() + ".journal");
   EXPECT_EQ(message_of([&] { SampleJournal(path, "key"); }),
-            path.string() + ".partial: found a write that failed, expected room for the samples");
+            path.string() + ".journal: found a write that failed, expected room for the samples");
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ TEST(TaskFile, NamesTheKeyThatIsWrong) {
   EXPECT_EQ(failure("\"multiple_choice\"", "\"quiz\""),
             ": kind: found quiz, expected one of multiple_choice, loglikelihood, "
             "rolling_loglikelihood, generate");
-  EXPECT_EQ(failure("[\"acc\"]", "[\"f1\"]"), ": metrics: found f1, expected acc, acc_norm");
+  EXPECT_EQ(failure("[\"acc\"]", "[\"f1\"]"), ": metrics: found f1, expected acc, acc_norm, balanced_acc");
   EXPECT_EQ(failure("[\"acc\"]", "[]"), ": metrics: found none, expected at least one");
   EXPECT_EQ(failure("[\"acc\"]", "[1]"), ": metrics: found 1, expected an array of strings");
   EXPECT_EQ(failure("[\"a\", \"b\"]", "[\"a\"]"),
@@ -107,15 +107,51 @@ TEST(TaskFile, RefusesTargetsWhereTheKindHasNone) {
             generate + ": generation.filters: found none, expected at least one");
 }
 
+TEST(TaskFile, OfProgramsSaysHowTheyAreMade) {
+  const ScratchFolder folder;
+  const std::string head =
+      "task = \"p\"\nversion = 1\nsource = \"\"\nkind = \"generate\"\n"
+      "[data]\npath = \"p\"\nsplit = \"s\"\n[prompt]\ntext = \"{q}\"\n";
+  const auto read = [&](const std::string& metrics, const std::string& rest) {
+    TaskCatalogue catalogue;
+    add_task_file(file_in(folder, "p.toml", "metrics = [" + metrics + "]\n" + head + rest),
+                  catalogue);
+    return catalogue.tasks.at("p");
+  };
+  const std::string file = (folder / "p.toml").string();
+  const std::string generation = "[generation]\nstops = []\n";
+  const Task task = read("\"pass@k\"", generation + "[program]\nafter = \"\\n{t}\"\nsamples = 5\n");
+  EXPECT_EQ(task.program->samples, 5);
+  EXPECT_EQ(task.program->k, std::vector<int64_t>{1});
+  EXPECT_FALSE(task.target);
+  EXPECT_EQ(message_of([&] { read("\"pass@k\"", generation); }),
+            file + ": metrics: found pass@k, expected it alone, and a table [program]");
+  EXPECT_EQ(message_of([&] { read("\"pass@k\"", generation + "[program]\nseconds = 0\n"); }),
+            file + ": program.seconds: found 0, expected above 0, at most 3600");
+  EXPECT_EQ(message_of([&] { read("\"pass@k\"", generation + "[program]\nk = [0]\n"); }),
+            file + ": program.k: found 0, expected an array of integers from 1 up");
+  EXPECT_EQ(message_of([&] {
+              read("\"pass@k\"", generation + "filters = []\n[program]\n");
+            }),
+            file + ": generation.filters: found a table, expected none: no answer is read for pass@k");
+  EXPECT_EQ(message_of([&] {
+              read("\"pass@k\"",
+                   generation + "[program]\n[few_shot]\nsplit = \"a\"\npick = \"first\"\n");
+            }),
+            file + ": prompt.target: found nothing, expected this key");
+}
+
 TEST(TaskFile, DefinesAFamilyAndItsGroups) {
   const ScratchFolder folder;
   std::string text(kTask);
   text.replace(text.find("\"t\""), 3, "\"f_{subset}\"\ngroup = \"f\"");
   text.replace(text.find("o/n/c"), 5, "o/n/{subset}");
-  text += "description = \"About {subset|spaces}.\"\n[subsets]\nx = [\"a_b\"]\ny = [\"c\"]\n";
+  text +=
+      "description = \"About {subset|spaces}: {subset|about}\"\n[subsets]\nx = [\"a_b\"]\n"
+      "y = [\"c\"]\n[about]\na_b = \"A and B.\"\nc = \"C.\"\n";
   TaskCatalogue catalogue;
   add_task_file(file_in(folder, "f.toml", text), catalogue);
-  EXPECT_EQ(catalogue.tasks.at("f_a_b").description, "About a b.");
+  EXPECT_EQ(catalogue.tasks.at("f_a_b").description, "About a b: A and B.");
   EXPECT_EQ(catalogue.tasks.at("f_a_b").data_path, "o/n/a_b");
   EXPECT_EQ(resolve_tasks(catalogue, {"f_y", "f", "f_c"}),
             (std::vector<std::string>{"f_c", "f_a_b"}));
@@ -154,7 +190,11 @@ TEST(TaskFolder, OfTheProjectIsWellFormed) {
                                  "openbookqa",
                                  "lambada_openai",
                                  "wikitext",
-                                 "gsm8k"}) {
+                                 "gsm8k",
+                                 "gsm8k_pot",
+                                 "humaneval",
+                                 "mbpp",
+                                 "legalbench_hearsay"}) {
     EXPECT_TRUE(catalogue.tasks.contains(name)) << name;
   }
 }
