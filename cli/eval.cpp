@@ -1,7 +1,7 @@
 #include <ATen/Parallel.h>
 
-#include <cstdlib>
 #include <algorithm>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
@@ -107,11 +107,13 @@ std::unique_ptr<Sandbox> open_sandbox(const EvalOptions& options) {
 }
 
 Job plan_tasks(const EvalOptions& options) {
-  Job job{.catalogue = read_task_folder(options.tasks_dir), .names = {}, .tasks = {}, .sandbox = {}};
+  Job job{
+      .catalogue = read_task_folder(options.tasks_dir), .names = {}, .tasks = {}, .sandbox = {}};
   job.names = add_own_tasks(options.tasks, job.catalogue);
   job.tasks = resolve_tasks(job.catalogue, job.names);
-  const auto found = std::ranges::find_if(
-      job.tasks, [&](const std::string& name) { return runs_programs(job.catalogue.tasks.at(name)); });
+  const auto found = std::ranges::find_if(job.tasks, [&](const std::string& name) {
+    return runs_programs(job.catalogue.tasks.at(name));
+  });
   if (found != job.tasks.end()) {
     if (!options.allows_code_execution) {
       throw_usage(fmt::format(
@@ -154,8 +156,7 @@ void evaluate_tasks(const Job& job,
                     EvaluationFile& file) {
   for (const std::string& task : job.tasks) {
     file.add_task(
-        task,
-        evaluate_task(loaded.model, loaded.tokenizer, job.catalogue.tasks.at(task), options));
+        task, evaluate_task(loaded.model, loaded.tokenizer, job.catalogue.tasks.at(task), options));
   }
   for (const std::string& name : job.names) {
     if (const auto group = job.catalogue.groups.find(name); group != job.catalogue.groups.end()) {

@@ -11,7 +11,7 @@ namespace slayer {
 struct ChildOutput {
   std::string out;
   std::string err;
-  std::string status;              ///< What it wrote to descriptor 3.
+  std::string status;               ///< What it wrote to descriptor 3.
   bool has_exceeded_limit = false;  ///< Of output: it was asked to end (SIGTERM).
 };
 

@@ -191,8 +191,12 @@ Comparison compare_evaluations(const EvaluationFile& base,
   if (general.empty()) {
     std::ranges::remove_copy_if(common, std::back_inserter(general), is_domain);
   }
-  Comparison comparison{
-      .name = name, .domain = {}, .general = {}, .forgetting = {}, .forgetting_interval = {}, .flips = {}};
+  Comparison comparison{.name = name,
+                        .domain = {},
+                        .general = {},
+                        .forgetting = {},
+                        .forgetting_interval = {},
+                        .flips = {}};
   std::vector<std::vector<double>> drops;
   const auto add = [&](const std::string& task, bool is_general) {
     const auto [base_items, changed_items] = items_of(base, changed, task);

@@ -1,9 +1,8 @@
-#include "slayer/eval/compare.h"
-
 #include <algorithm>
 #include <fmt/format.h>
 
 #include "slayer/core/error.h"
+#include "slayer/eval/compare.h"
 
 namespace slayer {
 namespace {

@@ -42,7 +42,7 @@ uint64_t file_rights(int version) {
 }
 
 uint64_t network_rights(int version) { return version >= 4 ? 3 : 0; }  // TCP bind and connect.
-uint64_t scopes(int version) { return version >= 6 ? 3 : 0; }  // Abstract sockets, signals.
+uint64_t scopes(int version) { return version >= 6 ? 3 : 0; }          // Abstract sockets, signals.
 
 /// Allows `rights` on a path and what is below; a path that is not there needs no rule.
 void allow(int ruleset, const std::string& path, uint64_t rights) {
@@ -68,8 +68,8 @@ void restrict_files(const Confinement& confinement, int version) {
   const RulesetAttributes attributes{.handled_access_fs = all,
                                      .handled_access_net = network_rights(version),
                                      .scoped = scopes(version)};
-  const auto ruleset = static_cast<int>(
-      ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0));
+  const auto ruleset =
+      static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0));
   if (ruleset < 0) {
     fail("landlock_create_ruleset");
   }
@@ -89,26 +89,96 @@ void restrict_files(const Confinement& confinement, int version) {
 
 /// Calls that no program of a benchmark needs. Names that this libseccomp or machine does not know
 /// are passed over: what they name is not there either.
-constexpr std::array kForbidden{
-    // New processes; threads go through clone, see below.
-    "fork", "vfork", "setsid", "setpgid",
-    // Signals to others, and others' memory.
-    "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal",
-    "pidfd_open", "pidfd_getfd", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise",
-    "kcmp",
-    // The network.
-    "socket", "bind", "connect", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg",
-    // Memory that the limit of address space does not count.
-    "memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open",
-    // Limits, namespaces, mounts and the kernel's own affairs.
-    "setrlimit", "setpriority", "sched_setscheduler", "sched_setattr", "ioprio_set", "unshare",
-    "setns", "mount", "umount", "umount2", "pivot_root", "chroot", "fsopen", "fsconfig", "fsmount",
-    "fspick", "move_mount", "open_tree", "mount_setattr", "bpf", "perf_event_open", "userfaultfd",
-    "keyctl", "add_key", "request_key", "io_uring_setup", "io_uring_enter", "io_uring_register",
-    "open_by_handle_at", "name_to_handle_at", "init_module", "finit_module", "delete_module",
-    "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff", "acct", "quotactl", "syslog",
-    "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "sethostname", "setdomainname",
-    "personality", "vhangup", "iopl", "ioperm", "lookup_dcookie", "nfsservctl"};
+constexpr std::array kForbidden{// New processes; threads go through clone, see below.
+                                "fork",
+                                "vfork",
+                                "setsid",
+                                "setpgid",
+                                // Signals to others, and others' memory.
+                                "kill",
+                                "tkill",
+                                "tgkill",
+                                "rt_sigqueueinfo",
+                                "rt_tgsigqueueinfo",
+                                "pidfd_send_signal",
+                                "pidfd_open",
+                                "pidfd_getfd",
+                                "ptrace",
+                                "process_vm_readv",
+                                "process_vm_writev",
+                                "process_madvise",
+                                "kcmp",
+                                // The network.
+                                "socket",
+                                "bind",
+                                "connect",
+                                "listen",
+                                "accept",
+                                "accept4",
+                                "sendto",
+                                "sendmsg",
+                                "sendmmsg",
+                                // Memory that the limit of address space does not count.
+                                "memfd_create",
+                                "memfd_secret",
+                                "shmget",
+                                "msgget",
+                                "semget",
+                                "mq_open",
+                                // Limits, namespaces, mounts and the kernel's own affairs.
+                                "setrlimit",
+                                "setpriority",
+                                "sched_setscheduler",
+                                "sched_setattr",
+                                "ioprio_set",
+                                "unshare",
+                                "setns",
+                                "mount",
+                                "umount",
+                                "umount2",
+                                "pivot_root",
+                                "chroot",
+                                "fsopen",
+                                "fsconfig",
+                                "fsmount",
+                                "fspick",
+                                "move_mount",
+                                "open_tree",
+                                "mount_setattr",
+                                "bpf",
+                                "perf_event_open",
+                                "userfaultfd",
+                                "keyctl",
+                                "add_key",
+                                "request_key",
+                                "io_uring_setup",
+                                "io_uring_enter",
+                                "io_uring_register",
+                                "open_by_handle_at",
+                                "name_to_handle_at",
+                                "init_module",
+                                "finit_module",
+                                "delete_module",
+                                "kexec_load",
+                                "kexec_file_load",
+                                "reboot",
+                                "swapon",
+                                "swapoff",
+                                "acct",
+                                "quotactl",
+                                "syslog",
+                                "settimeofday",
+                                "clock_settime",
+                                "adjtimex",
+                                "clock_adjtime",
+                                "sethostname",
+                                "setdomainname",
+                                "personality",
+                                "vhangup",
+                                "iopl",
+                                "ioperm",
+                                "lookup_dcookie",
+                                "nfsservctl"};
 
 struct ReleaseFilter {
   void operator()(void* filter) const { seccomp_release(filter); }
@@ -132,10 +202,8 @@ void filter_system_calls() {
   }
   // The C library falls back to clone, whose flags a filter can see.
   forbid("clone3", ENOSYS, nullptr);
-  const scmp_arg_cmp is_process{.arg = 0,
-                                .op = SCMP_CMP_MASKED_EQ,
-                                .datum_a = CLONE_THREAD,
-                                .datum_b = 0};
+  const scmp_arg_cmp is_process{
+      .arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = CLONE_THREAD, .datum_b = 0};
   forbid("clone", EPERM, &is_process);
   const scmp_arg_cmp sets_limit{.arg = 2, .op = SCMP_CMP_NE, .datum_a = 0, .datum_b = 0};
   forbid("prlimit64", EPERM, &sets_limit);
@@ -155,8 +223,8 @@ void limit(__rlimit_resource resource, uint64_t value) {
 }  // namespace
 
 int landlock_version() {
-  const int64_t version = ::syscall(
-      SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  const int64_t version =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   return version > 0 ? static_cast<int>(version) : 0;
 }
 

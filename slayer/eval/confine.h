@@ -24,8 +24,8 @@ bool has_system_call_filter();
 
 /// Takes all else from this process, for ever and for what it executes: resource limits, then
 /// Landlock (files, TCP, signals to others) and a filter of system calls (no new processes, no
-/// sockets, no signals, nothing that changes namespaces, limits or other processes) where the kernel
-/// has them. Needs no privileges.
+/// sockets, no signals, nothing that changes namespaces, limits or other processes) where the
+/// kernel has them. Needs no privileges.
 /// @throws std::system_error when the kernel refuses what it claims to have.
 void confine(const Confinement& confinement);
 

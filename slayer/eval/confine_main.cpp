@@ -55,8 +55,9 @@ void close_from(int first) { ::close_range(static_cast<unsigned>(first), ~0U, 0)
 /// Root's limits do not bind and its files are all open: as nobody both are as for any user.
 void drop_root() {
   constexpr uid_t kNobody = 65534;
-  if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setresgid(kNobody, kNobody, kNobody) != 0 ||
-                           ::setresuid(kNobody, kNobody, kNobody) != 0)) {
+  if (::geteuid() == 0 &&
+      (::setgroups(0, nullptr) != 0 || ::setresgid(kNobody, kNobody, kNobody) != 0 ||
+       ::setresuid(kNobody, kNobody, kNobody) != 0)) {
     die("cannot become nobody");
   }
 }
@@ -204,7 +205,8 @@ int main(int count, char** values) {
     return 0;
   }
   if (role == "supervise" && count > 3) {
-    return supervise(std::chrono::milliseconds(std::strtoll(arguments[2], nullptr, 10)), values + 3);
+    return supervise(std::chrono::milliseconds(std::strtoll(arguments[2], nullptr, 10)),
+                     values + 3);
   }
   if (role == "enter") {
     return enter({arguments.begin() + 2, arguments.end()});

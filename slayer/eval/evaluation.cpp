@@ -85,14 +85,14 @@ void warn_of_bad_items(const Task& task, const TaskResult& result, const std::st
     const auto count = std::ranges::count_if(result.samples, has_it);
     if (count > 0) {
       const Json& first = *std::ranges::find_if(result.samples, has_it);
-      log_warning(fmt::format("{}: {} of {} items {}, listed in {}; the first: {}",
-                              task.name,
-                              count,
-                              result.samples.size(),
-                              kind == std::string_view("cut") ? "were cut to the model's context"
-                                                              : "could not be used",
-                              samples,
-                              first[kind].get<std::string>()));
+      log_warning(fmt::format(
+          "{}: {} of {} items {}, listed in {}; the first: {}",
+          task.name,
+          count,
+          result.samples.size(),
+          kind == std::string_view("cut") ? "were cut to the model's context" : "could not be used",
+          samples,
+          first[kind].get<std::string>()));
     }
   }
 }

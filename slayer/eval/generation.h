@@ -31,8 +31,8 @@ class StopWatcher final {
   size_t lookback_ = 0;  ///< Tokens that a stop can span, and two more.
 };
 
-/// Generates for every item that the journal does not hold yet, in batches of like length, runs what
-/// the task says is a program, and adds its sample.
+/// Generates for every item that the journal does not hold yet, in batches of like length, runs
+/// what the task says is a program, and adds its sample.
 void generate_answers(const CausalLM& model,
                       const Tokenizer& tokenizer,
                       const Task& task,

@@ -145,9 +145,7 @@ double balanced_accuracy(const std::vector<Json>& samples) {
   return sum / static_cast<double>(right_of_class.size());
 }
 
-Json sample_of(const Item& item) {
-  return {{"doc_id", item.doc_id}, {"question", item.question}};
-}
+Json sample_of(const Item& item) { return {{"doc_id", item.doc_id}, {"question", item.question}}; }
 
 void add_mean(Json& result, const std::string& name, const std::vector<double>& values) {
   result[name] = mean(values);
@@ -255,11 +253,11 @@ Json problem_sample(const Item& item) {
 
 void note_cut(Json& sample, const Item& item, int64_t cut_from, int64_t room) {
   if (cut_from > 0) {
-    sample["cut"] = fmt::format(
-        "{}: found {} tokens, expected at most the model's {} (its front was left out)",
-        item.place,
-        cut_from,
-        room);
+    sample["cut"] =
+        fmt::format("{}: found {} tokens, expected at most the model's {} (its front was left out)",
+                    item.place,
+                    cut_from,
+                    room);
   }
 }
 
@@ -296,8 +294,8 @@ Json aggregate_samples(const Task& task, const std::vector<Json>& samples) {
   }
   result["items"] = std::ssize(samples) - problems;
   result["problems"] = problems;
-  if (const auto cut = std::ranges::count_if(
-          samples, [](const Json& sample) { return sample.contains("cut"); });
+  if (const auto cut =
+          std::ranges::count_if(samples, [](const Json& sample) { return sample.contains("cut"); });
       cut > 0) {
     result["cut"] = cut;
   }

@@ -11,9 +11,9 @@
 
 namespace slayer {
 
-/// One line of samples_<task>.jsonl: {"doc_id", "loglikelihoods" or "generated", the metrics, and for
-/// people "question", "choices", "expected" and "said"}, or {"doc_id", "problem"} for an item that
-/// could not be used.
+/// One line of samples_<task>.jsonl: {"doc_id", "loglikelihoods" or "generated", the metrics, and
+/// for people "question", "choices", "expected" and "said"}, or {"doc_id", "problem"} for an item
+/// that could not be used.
 Json score_sample(const Task& task, const Item& item, const std::vector<SequenceScore>& scores);
 Json score_generation(const Task& task, const Item& item, const std::string& generated);
 
@@ -35,8 +35,8 @@ Json problem_sample(const Item& item);
 void note_cut(Json& sample, const Item& item, int64_t cut_from, int64_t room);
 
 /// lm-evaluation-harness's metrics of a task from its samples: means with `_stderr`, perplexities
-/// from sums; "items", "problems" and "cut" count what was scored, what could not be and what was too
-/// long for the model and lost its front.
+/// from sums; "items", "problems" and "cut" count what was scored, what could not be and what was
+/// too long for the model and lost its front.
 /// @throws Error when no sample was scored.
 Json aggregate_samples(const Task& task, const std::vector<Json>& samples);
 

@@ -113,14 +113,13 @@ ProgramResult judge(const ChildOutput& child, double seconds) {
     result.outcome = "passed";
   } else if (status.starts_with("exit ")) {
     const std::string reason = first_line(child.err);
-    result.outcome =
-        "failed: " + (reason.empty() ? "it ended before its end (" + status + ")"
-                                     : printable(reason, 200));
+    result.outcome = "failed: " + (reason.empty() ? "it ended before its end (" + status + ")"
+                                                  : printable(reason, 200));
   } else if (status.starts_with("signal ")) {
     result.outcome = "failed: killed by " + status;
   } else {
     result.outcome = status == "timeout" ? fmt::format("failed: timed out after {} s", seconds)
-                                               : "failed: the sandbox came to an end itself";
+                                         : "failed: the sandbox came to an end itself";
   }
   return result;
 }
@@ -134,8 +133,7 @@ SandboxKind sandbox_kind_from_name(const std::string& name) {
   if (name == "rlimits") {
     return SandboxKind::kRlimits;
   }
-  throw Error(
-      {.item = "--sandbox", .found = printable(name), .expected = "bubblewrap or rlimits"});
+  throw Error({.item = "--sandbox", .found = printable(name), .expected = "bubblewrap or rlimits"});
 }
 
 Sandbox::Sandbox(SandboxKind kind) : kind_(kind), folder_(make_folder()) {
@@ -183,13 +181,16 @@ void Sandbox::choose_python() {
     candidates.push_back(other);
   }
   const bool has_namespaces = kind_ == SandboxKind::kBubblewrap;
-  std::string reason = has_namespaces && find_in_path("bwrap").empty() ? "bwrap is not in PATH" : "";
+  std::string reason =
+      has_namespaces && find_in_path("bwrap").empty() ? "bwrap is not in PATH" : "";
   for (const std::string& candidate : candidates) {
     if (!reason.empty() || ::access(candidate.c_str(), X_OK) != 0) {
       continue;
     }
     const ChildOutput asked = run_child(
-        {candidate, "-c", "import os, sys; print(os.path.realpath(sys.executable)); print(sys.base_prefix)"},
+        {candidate,
+         "-c",
+         "import os, sys; print(os.path.realpath(sys.executable)); print(sys.base_prefix)"},
         kGrace,
         kOutputLimit);
     std::istringstream lines(asked.out);
@@ -213,11 +214,11 @@ void Sandbox::choose_python() {
   }
   std::vector<std::string> without = missing_;
   without.insert(without.begin(), "processes, network and files of its own (namespaces)");
-  throw Error({.item = "--sandbox bubblewrap",
-               .found = printable(reason, 200),
-               .expected = "bubblewrap, and namespaces permitted",
-               .hint = fmt::format("--sandbox rlimits goes on without: {}",
-                                   fmt::join(without, "; "))});
+  throw Error(
+      {.item = "--sandbox bubblewrap",
+       .found = printable(reason, 200),
+       .expected = "bubblewrap, and namespaces permitted",
+       .hint = fmt::format("--sandbox rlimits goes on without: {}", fmt::join(without, "; "))});
 }
 
 std::vector<std::string> Sandbox::command(const fs::path& program, double seconds) const {
@@ -230,9 +231,21 @@ std::vector<std::string> Sandbox::command(const fs::path& program, double second
   std::string confine = confine_.string();
   std::string source = program.string();
   if (has_namespaces) {
-    add({find_in_path("bwrap"), "--unshare-all", "--unshare-user", "--uid", "65534", "--gid",
-         "65534", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
-         "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin"});
+    add({find_in_path("bwrap"),
+         "--unshare-all",
+         "--unshare-user",
+         "--uid",
+         "65534",
+         "--gid",
+         "65534",
+         "--die-with-parent",
+         "--new-session",
+         "--cap-drop",
+         "ALL",
+         "--clearenv",
+         "--setenv",
+         "PATH",
+         "/usr/local/bin:/usr/bin:/bin"});
     for (const std::string& path : readable_) {
       if (fs::is_symlink(path)) {
         add({"--symlink", fs::read_symlink(path).string(), path});
@@ -240,14 +253,35 @@ std::vector<std::string> Sandbox::command(const fs::path& program, double second
         add({"--ro-bind-try", path, path});
       }
     }
-    add({"--ro-bind", confine, "/sandbox/slayer-confine", "--ro-bind", source,
-         "/sandbox/program.py", "--proc", "/proc", "--dev", "/dev", "--size",
-         std::to_string(kTmpSize), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp", "--"});
+    add({"--ro-bind",
+         confine,
+         "/sandbox/slayer-confine",
+         "--ro-bind",
+         source,
+         "/sandbox/program.py",
+         "--proc",
+         "/proc",
+         "--dev",
+         "/dev",
+         "--size",
+         std::to_string(kTmpSize),
+         "--tmpfs",
+         "/tmp",
+         "--remount-ro",
+         "/",
+         "--chdir",
+         "/tmp",
+         "--"});
     confine = "/sandbox/slayer-confine";
     source = "/sandbox/program.py";
   }
-  add({confine, "enter", fmt::format("{:.0f}", std::ceil(seconds) + 1.0), std::to_string(kMemory),
-       std::to_string(kFileSize), std::to_string(kProcesses), has_namespaces ? "/tmp" : ""});
+  add({confine,
+       "enter",
+       fmt::format("{:.0f}", std::ceil(seconds) + 1.0),
+       std::to_string(kMemory),
+       std::to_string(kFileSize),
+       std::to_string(kProcesses),
+       has_namespaces ? "/tmp" : ""});
   words.insert(words.end(), readable_.begin(), readable_.end());
   add({source, "--", python_, "-s", "-B", "-c", std::string(kRunner), source});
   return words;

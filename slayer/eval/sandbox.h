@@ -19,8 +19,8 @@ SandboxKind sandbox_kind_from_name(const std::string& name);
 /// What became of a program.
 struct ProgramResult {
   bool has_passed = false;  ///< It came to its end without an exception.
-  std::string outcome;      ///< "passed", "failed: NameError: ...", "timed out", "killed by signal 9".
-  std::string output;       ///< Standard output.
+  std::string outcome;  ///< "passed", "failed: NameError: ...", "timed out", "killed by signal 9".
+  std::string output;   ///< Standard output.
 };
 
 /// Runs Python programs that nobody has read: a model's. Each runs as a process that sees neither

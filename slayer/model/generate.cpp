@@ -47,8 +47,8 @@ int64_t common_length(const Prompts& prompts) {
   auto length = std::ssize(first) - 1;
   for (const auto& prompt : prompts) {
     const auto limit = std::min(length, std::ssize(prompt) - 1);
-    length = std::mismatch(first.begin(), first.begin() + limit, prompt.begin()).first -
-             first.begin();
+    length =
+        std::mismatch(first.begin(), first.begin() + limit, prompt.begin()).first - first.begin();
   }
   return length;
 }

@@ -57,8 +57,17 @@ k = [1, 2]
 class Eval : public testing::Test {
  protected:
   std::vector<std::string> command(const std::string& out, const std::string& task = "task.toml") {
-    return {"eval", kModel, "--tasks", (folder_ / task).string(), "--data-dir", folder_.path().string(),
-            "--out", (folder_ / out).string(), "--threads", "1", "--quiet"};
+    return {"eval",
+            kModel,
+            "--tasks",
+            (folder_ / task).string(),
+            "--data-dir",
+            folder_.path().string(),
+            "--out",
+            (folder_ / out).string(),
+            "--threads",
+            "1",
+            "--quiet"};
   }
 
   std::vector<std::string> with(std::vector<std::string> words,
@@ -80,8 +89,10 @@ class Eval : public testing::Test {
     for (int i = 0; i < count; ++i) {
       const int row = is_reversed ? count - 1 - i : i;
       text += fmt::format(R"({{"q": "{}", "c": ["{}", "a b c{}", "x"], "a": {}}})",
-                          std::string(static_cast<size_t>(1 + row * 37 % 150), 'a' + row % 7), row,
-                          row, row % 3) +
+                          std::string(static_cast<size_t>(1 + row * 37 % 150), 'a' + row % 7),
+                          row,
+                          row,
+                          row % 3) +
               "\n";
     }
     return text;
@@ -109,7 +120,8 @@ TEST_F(Eval, NamesFileRowAndColumnOfBadRowsAndGoesOn) {
       "{\"q\": \"four\", \"c\": \"a\", \"a\": 0}\n"
       "{\"q\": \"five\", \"c\": [\"a\", \"b\"], \"a\": 2}\n"
       "{\"q\": \"six\", \"c\": [\"\", \"b\"], \"a\": 1}\n"
-      "{\"q\": \"" + std::string(5000, 'q') + "\", \"c\": [\"a\", \"b\"], \"a\": 1}\n");
+      "{\"q\": \"" +
+      std::string(5000, 'q') + "\", \"c\": [\"a\", \"b\"], \"a\": 1}\n");
   const Outcome outcome = run_slayer(command("out.json"));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const Json result = read_json_file(folder_ / "out.json")["results"]["words"];
@@ -120,7 +132,8 @@ TEST_F(Eval, NamesFileRowAndColumnOfBadRowsAndGoesOn) {
   EXPECT_EQ(lines[1]["problem"], file + ": row 1: column q: found nothing, expected a field q");
   EXPECT_EQ(lines[2]["problem"],
             file + ": row 2: column q: found array [1], expected a string or an integer");
-  EXPECT_EQ(lines[3]["problem"], file + ": row 3: column c: found \"a\", expected a list of strings");
+  EXPECT_EQ(lines[3]["problem"],
+            file + ": row 3: column c: found \"a\", expected a list of strings");
   EXPECT_EQ(lines[4]["problem"],
             file + ": row 4: column gold: found 2, expected the label of one of 2 choices");
   EXPECT_TRUE(lines[6]["cut"].get<std::string>().starts_with(file + ": row 6: column q: found "))
@@ -128,7 +141,8 @@ TEST_F(Eval, NamesFileRowAndColumnOfBadRowsAndGoesOn) {
   EXPECT_TRUE(lines[6]["cut"].get<std::string>().ends_with(
       " tokens, expected at most the model's 1024 (its front was left out)"))
       << lines[6]["cut"];
-  EXPECT_NE(outcome.err.find("words: 4 of 7 items could not be used, listed in "), std::string::npos)
+  EXPECT_NE(outcome.err.find("words: 4 of 7 items could not be used, listed in "),
+            std::string::npos)
       << outcome.err;
 }
 
@@ -221,17 +235,17 @@ TEST_F(Eval, GoesOnAfterBeingKilled) {
 
 TEST_F(Eval, RunsProgramsOnlyWhenAllowed) {
   task(kProgramTask);
-  rows("{\"q\": \"a\", \"p\": \"1\"}\n{\"q\": \"bb\", \"p\": \"1/0\"}\n"
-       "{\"q\": \"ccc\", \"p\": \"while True: pass\"}\n{\"q\": \"dd\", \"p\": \"2\"}\n");
+  rows(
+      "{\"q\": \"a\", \"p\": \"1\"}\n{\"q\": \"bb\", \"p\": \"1/0\"}\n"
+      "{\"q\": \"ccc\", \"p\": \"while True: pass\"}\n{\"q\": \"dd\", \"p\": \"2\"}\n");
   Outcome outcome = run_slayer(command("out.json"));
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_NE(outcome.err.find("task programs runs the programs that the model writes; "
                              "--allow-code-execution allows it (in a sandbox)"),
             std::string::npos)
       << outcome.err;
-  outcome = run_slayer(
-      with(command("out.json"),
-           {"--allow-code-execution", "--sandbox", "rlimits", "--samples", "2"}));
+  outcome = run_slayer(with(command("out.json"),
+                            {"--allow-code-execution", "--sandbox", "rlimits", "--samples", "2"}));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("programs run without: processes, network and files of its own"),
             std::string::npos)
@@ -258,15 +272,16 @@ TEST_F(Eval, ComparesTwoEvaluations) {
   turned["items"]["words"]["said"][3] = "something else";
   write_json_file(folder_ / "new.json", turned);
   const std::string markdown = folder_ / "table.md";
-  const Outcome outcome = run_slayer({"compare", folder_ / "base.json", folder_ / "new.json",
-                                      "--markdown", markdown});
+  const Outcome outcome =
+      run_slayer({"compare", folder_ / "base.json", folder_ / "new.json", "--markdown", markdown});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   for (const std::string& text : {outcome.out, read_text_file(markdown)}) {
     EXPECT_NE(text.find("forgetting (mean drop over general tasks)"), std::string::npos) << text;
     EXPECT_NE(text.find("item 3: "), std::string::npos) << text;
     EXPECT_NE(text.find("new: something else"), std::string::npos) << text;
   }
-  const Outcome json = run_slayer({"compare", folder_ / "base.json", folder_ / "new.json", "--json"});
+  const Outcome json =
+      run_slayer({"compare", folder_ / "base.json", folder_ / "new.json", "--json"});
   EXPECT_EQ(Json::parse(json.out)[0]["flips"].size(), 1U);
 }
 

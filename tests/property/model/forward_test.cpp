@@ -141,9 +141,8 @@ TEST(Generate, ComputesWhatAllPromptsBeginWithOnceAndChangesNothing) {
 
 TEST(Generate, DrawsFromTheStreamThatIsNamed) {
   const CausalLM model = test::load_tiny("llama3");
-  const GenerationOptions options{.max_new_tokens = 8,
-                                  .sampling = {.temperature = 1.0, .seed = 3},
-                                  .streams = {7, 4}};
+  const GenerationOptions options{
+      .max_new_tokens = 8, .sampling = {.temperature = 1.0, .seed = 3}, .streams = {7, 4}};
   const auto both = generate(model, {{5, 9}, {5, 9}}, options);
   EXPECT_NE(both[0], both[1]);
   GenerationOptions alone = options;

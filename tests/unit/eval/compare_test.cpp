@@ -97,7 +97,8 @@ TEST(Compare, ShowsTheItemsThatFlipped) {
             R"("expected":"this","base":"that","new":"this"}])");
   const std::string list =
       "law became right (1 of 1):\n  item 0: Why?\\x0aSo. expected: this; base: that; new: this\n";
-  EXPECT_TRUE(comparison_to_text(comparison, 3).ends_with(list)) << comparison_to_text(comparison, 3);
+  EXPECT_TRUE(comparison_to_text(comparison, 3).ends_with(list))
+      << comparison_to_text(comparison, 3);
   EXPECT_EQ(comparison_to_text(comparison, 0).find("became"), std::string::npos);
 }
 

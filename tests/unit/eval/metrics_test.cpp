@@ -138,9 +138,10 @@ TEST(Cut, IsNamedAndCounted) {
   note_cut(sample, item, 0, 8);
   EXPECT_FALSE(sample.contains("cut"));
   note_cut(sample, item, 12, 8);
-  EXPECT_EQ(sample["cut"],
-            "f: row 1: column q: found 12 tokens, expected at most the model's 8 (its front was left "
-            "out)");
+  EXPECT_EQ(
+      sample["cut"],
+      "f: row 1: column q: found 12 tokens, expected at most the model's 8 (its front was left "
+      "out)");
   EXPECT_EQ(aggregate_samples(task, {sample})["cut"], 1);
 }
 

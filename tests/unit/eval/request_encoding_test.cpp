@@ -26,10 +26,8 @@ TEST(Pairs, CutTheFrontOfAContextThatIsTooLong) {
   const RequestEncoder shorter(tokens, 5);
   const EncodedGroup cut = shorter.pairs({{.context = context, .continuation = " x"}});
   EXPECT_EQ(cut.cut_from, length - 1);
-  EXPECT_EQ(cut.sequences.front().tokens,
-            std::vector<TokenId>(sequence.end() - 6, sequence.end()));
-  EXPECT_EQ(6 - cut.sequences.front().first_scored,
-            length - all.sequences.front().first_scored);
+  EXPECT_EQ(cut.sequences.front().tokens, std::vector<TokenId>(sequence.end() - 6, sequence.end()));
+  EXPECT_EQ(6 - cut.sequences.front().first_scored, length - all.sequences.front().first_scored);
 }
 
 TEST(Pairs, RefuseAContinuationThatDoesNotFit) {

@@ -75,7 +75,8 @@ TEST_P(SandboxTest, RunsAProgramAndGivesWhatItPrints) {
   const ProgramResult result = sandbox_->run("import math\nprint(math.gcd(12, 18))", kSeconds);
   EXPECT_EQ(result.outcome, "passed");
   EXPECT_EQ(result.output, "6\n");
-  const auto results = sandbox_->run_all({"print(0)", "x", "print(2)", "print(3)", "1/0"}, kSeconds);
+  const auto results =
+      sandbox_->run_all({"print(0)", "x", "print(2)", "print(3)", "1/0"}, kSeconds);
   EXPECT_EQ(results[0].output + results[2].output + results[3].output, "0\n2\n3\n");
   EXPECT_EQ(results[1].outcome, "failed: NameError: name 'x' is not defined");
   EXPECT_EQ(results[4].outcome, "failed: ZeroDivisionError: division by zero");
@@ -87,17 +88,17 @@ TEST_P(SandboxTest, CountsAnEarlyEndAsFailed) {
             "failed: it ended before its end (exit 0)");
   EXPECT_EQ(contained("def f(:").outcome,
             "failed: SyntaxError: invalid syntax (program.py, line 1)");
-  EXPECT_EQ(contained("import ctypes\nctypes.string_at(0)").outcome,
-            "failed: killed by signal 11");
+  EXPECT_EQ(contained("import ctypes\nctypes.string_at(0)").outcome, "failed: killed by signal 11");
 }
 
 TEST_P(SandboxTest, EndsAnInfiniteLoop) {
   EXPECT_EQ(contained("while True: pass", 1.0).outcome, "failed: timed out after 1 s");
-  EXPECT_EQ(contained("import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n"
-                      "while True:\n  time.sleep(1)",
-                      1.0)
-                .outcome,
-            "failed: timed out after 1 s");
+  EXPECT_EQ(
+      contained("import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n"
+                "while True:\n  time.sleep(1)",
+                1.0)
+          .outcome,
+      "failed: timed out after 1 s");
 }
 
 TEST_P(SandboxTest, EndsEndlessOutput) {
@@ -119,22 +120,26 @@ TEST_P(SandboxTest, StopsAForkBomb) {
             "failed: PermissionError: [Errno 1] Operation not permitted");
   // Every way to a new process, and none of them may have left one.
   contained("import subprocess\nsubprocess.run(['/bin/true'])");
-  contained("import multiprocessing\nmultiprocessing.get_context('fork').Process(target=print).start()");
+  contained(
+      "import multiprocessing\nmultiprocessing.get_context('fork').Process(target=print).start()");
   contained("import os\nos.posix_spawn('/bin/true', ['true'], {})");
-  contained("import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(60,)).start()");
+  contained(
+      "import threading, time\nwhile True: threading.Thread(target=time.sleep, "
+      "args=(60,)).start()");
 }
 
 TEST_P(SandboxTest, LetsNothingOutlive) {
   const std::string mark = fmt::format("slayer-outlives-{}", ::getpid());
-  contained(fmt::format("import os, time\n"
-                        "if os.fork() == 0:\n"
-                        "  os.setsid()\n"
-                        "  if os.fork() == 0:\n"
-                        "    os.execv('/bin/sleep', ['{}', '60'])\n"
-                        "  os._exit(0)\n"
-                        "time.sleep(0.2)\n"
-                        "raise SystemExit",
-                        mark));
+  contained(
+      fmt::format("import os, time\n"
+                  "if os.fork() == 0:\n"
+                  "  os.setsid()\n"
+                  "  if os.fork() == 0:\n"
+                  "    os.execv('/bin/sleep', ['{}', '60'])\n"
+                  "  os._exit(0)\n"
+                  "time.sleep(0.2)\n"
+                  "raise SystemExit",
+                  mark));
   EXPECT_EQ(processes_with(mark), 0);
 }
 
@@ -146,8 +151,11 @@ TEST_P(SandboxTest, DoesNotReadASecret) {
   std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
   const std::string secret = file_in(folder, "secret", "s3cret");
   std::filesystem::permissions(secret, std::filesystem::perms(0644));
-  for (const std::string& path : {secret, std::string("/etc/passwd"), std::string("/etc/shadow"),
-                                  std::string("/proc/1/environ"), std::string("/proc/self/environ")}) {
+  for (const std::string& path : {secret,
+                                  std::string("/etc/passwd"),
+                                  std::string("/etc/shadow"),
+                                  std::string("/proc/1/environ"),
+                                  std::string("/proc/self/environ")}) {
     contained(fmt::format("print(open('{}', 'rb').read())", path));
   }
   contained(fmt::format("import os\nprint(os.listdir('{}'))", folder.path().string()));
@@ -177,7 +185,9 @@ TEST_P(SandboxTest, WritesNothingOutside) {
   std::filesystem::permissions(folder.path(), std::filesystem::perms(0777));
   const std::string path = folder / "written";
   if (has_namespaces() || sandbox_->landlock() > 0) {
-    for (const std::string& target : {path, std::string("/usr/written"), std::string("/written"),
+    for (const std::string& target : {path,
+                                      std::string("/usr/written"),
+                                      std::string("/written"),
                                       std::string("/dev/shm/written")}) {
       contained(fmt::format("open('{}', 'w').write('x')", target));
     }
@@ -188,7 +198,8 @@ TEST_P(SandboxTest, WritesNothingOutside) {
   const std::string writes = fmt::format("open('{}', 'w').write('x')", own);
   if (has_namespaces()) {
     EXPECT_EQ(sandbox_->run(writes, kSeconds).outcome, "passed");
-    contained(fmt::format("with open('{}', 'w') as file:\n  while True: file.write('x' * 2**20)", own));
+    contained(
+        fmt::format("with open('{}', 'w') as file:\n  while True: file.write('x' * 2**20)", own));
   } else if (sandbox_->landlock() > 0) {
     contained(writes);
   } else {
@@ -201,8 +212,10 @@ TEST_P(SandboxTest, OpensNoSocket) {
   if (!sandbox_->has_seccomp()) {
     GTEST_SKIP() << "this kernel has no seccomp";
   }
-  for (const char* const kind : {"AF_INET, socket.SOCK_STREAM", "AF_INET, socket.SOCK_DGRAM",
-                                 "AF_INET6, socket.SOCK_STREAM", "AF_UNIX, socket.SOCK_STREAM"}) {
+  for (const char* const kind : {"AF_INET, socket.SOCK_STREAM",
+                                 "AF_INET, socket.SOCK_DGRAM",
+                                 "AF_INET6, socket.SOCK_STREAM",
+                                 "AF_UNIX, socket.SOCK_STREAM"}) {
     EXPECT_EQ(contained(fmt::format("import socket\nsocket.socket(socket.{})", kind)).outcome,
               "failed: PermissionError: [Errno 1] Operation not permitted");
   }

@@ -55,7 +55,8 @@ TEST(TaskFile, NamesTheKeyThatIsWrong) {
   EXPECT_EQ(failure("\"multiple_choice\"", "\"quiz\""),
             ": kind: found quiz, expected one of multiple_choice, loglikelihood, "
             "rolling_loglikelihood, generate");
-  EXPECT_EQ(failure("[\"acc\"]", "[\"f1\"]"), ": metrics: found f1, expected acc, acc_norm, balanced_acc");
+  EXPECT_EQ(failure("[\"acc\"]", "[\"f1\"]"),
+            ": metrics: found f1, expected acc, acc_norm, balanced_acc");
   EXPECT_EQ(failure("[\"acc\"]", "[]"), ": metrics: found none, expected at least one");
   EXPECT_EQ(failure("[\"acc\"]", "[1]"), ": metrics: found 1, expected an array of strings");
   EXPECT_EQ(failure("[\"a\", \"b\"]", "[\"a\"]"),
@@ -130,10 +131,9 @@ TEST(TaskFile, OfProgramsSaysHowTheyAreMade) {
             file + ": program.seconds: found 0, expected above 0, at most 3600");
   EXPECT_EQ(message_of([&] { read("\"pass@k\"", generation + "[program]\nk = [0]\n"); }),
             file + ": program.k: found 0, expected an array of integers from 1 up");
-  EXPECT_EQ(message_of([&] {
-              read("\"pass@k\"", generation + "filters = []\n[program]\n");
-            }),
-            file + ": generation.filters: found a table, expected none: no answer is read for pass@k");
+  EXPECT_EQ(
+      message_of([&] { read("\"pass@k\"", generation + "filters = []\n[program]\n"); }),
+      file + ": generation.filters: found a table, expected none: no answer is read for pass@k");
   EXPECT_EQ(message_of([&] {
               read("\"pass@k\"",
                    generation + "[program]\n[few_shot]\nsplit = \"a\"\npick = \"first\"\n");
