@@ -314,8 +314,8 @@ std::vector<Item> read_items(const Task& task,
   std::string first_problem;
   for (int64_t number = 0; number < std::ssize(data.rows); ++number) {
     const Json& fields = data.rows[static_cast<size_t>(number)];
-    const std::string before = description + (sampler ? sampler->next(fields) : "");
-    try {
+    try {  // The examples, too: one of them may be a row that cannot be used.
+      const std::string before = description + (sampler ? sampler->next(fields) : "");
       items.push_back(make_item(
           task, reader, {.fields = &fields, .file = data.name, .number = number}, before));
     } catch (const Error& error) {

@@ -206,7 +206,7 @@ def main() -> None:
         print("skipped: SLAYER_DATA_DIR names no folder of data sets")
         return
     data_dir = Path(os.environ["SLAYER_DATA_DIR"])
-    os.environ["HF_ALLOW_CODE_EVAL"] = "1"
+    os.environ |= {"HF_ALLOW_CODE_EVAL": "1", "TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
     point_at_folder(data_dir)
     from lm_eval.models.huggingface import HFLM
 

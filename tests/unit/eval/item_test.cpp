@@ -104,6 +104,20 @@ TEST_F(ItemTest, ShowsTheRowsFromAGivenOneOn) {
                 ": few-shot examples of task t: found 3 rows, expected enough for 3 examples");
 }
 
+TEST_F(ItemTest, HasTheProblemOfAnExampleThatCannotBeShown) {
+  rows("test", "{\"q\": \"1\", \"a\": 0}\n{\"q\": \"2\", \"a\": 0}\n");
+  rows("train", "{\"q\": \"3\", \"a\": 0}\n{\"q\": \"4\", \"a\": 7}\n");
+  const auto made = items(kChoice,
+                          "[few_shot]\nsplit = \"train\"\npick = \"random\"\n[prompt]\n"
+                          "text = \"{q}:\"\nchoices = [\"x\", \"y\"]\ngold = \"{a}\"",
+                          {.num_fewshot = 1});
+  // random.Random(1234): sample(range(2), 1) is [1], then [0].
+  EXPECT_EQ(made[0].problem,
+            (folder_ / "data/o/n/c/train.jsonl").string() +
+                ": row 1: column gold: found 7, expected the label of one of 2 choices");
+  EXPECT_EQ(made[1].requests[0].context, "3: x\n\n2:");
+}
+
 TEST_F(ItemTest, MakesAProgramOfBothSides) {
   rows("test", R"({"p": "def f():", "t": "assert f() == 1"})");
   const auto made = items("kind = \"generate\"\nmetrics = [\"pass@k\"]",
