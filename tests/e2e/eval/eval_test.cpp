@@ -89,7 +89,8 @@ class Eval : public testing::Test {
     for (int i = 0; i < count; ++i) {
       const int row = is_reversed ? count - 1 - i : i;
       text += fmt::format(R"({{"q": "{}", "c": ["{}", "a b c{}", "x"], "a": {}}})",
-                          std::string(static_cast<size_t>(1 + row * 37 % 150), 'a' + row % 7),
+                          std::string(static_cast<size_t>(1 + row * 37 % 150),
+                                      static_cast<char>('a' + row % 7)),
                           row,
                           row,
                           row % 3) +
