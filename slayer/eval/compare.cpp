@@ -23,11 +23,25 @@ struct Pairs {
   std::vector<double> changed;
   std::vector<double> weights;  ///< Tokens, for a loss; otherwise ones.
 
+  void append(const Pairs& other) {
+    std::ranges::copy(other.doc_ids, std::back_inserter(doc_ids));
+    std::ranges::copy(other.base, std::back_inserter(base));
+    std::ranges::copy(other.changed, std::back_inserter(changed));
+    std::ranges::copy(other.weights, std::back_inserter(weights));
+  }
+
   std::vector<double> differences() const {
     std::vector<double> result(base.size());
     std::ranges::transform(changed, base, result.begin(), std::minus{});
     return result;
   }
+};
+
+/// What counts as one in a table and in forgetting: a task, or a group's tasks with all their
+/// items.
+struct Unit {
+  std::string name;
+  std::vector<std::string> tasks;
 };
 
 [[noreturn]] void fail(const std::string& task, std::string found, std::string expected) {
@@ -125,8 +139,11 @@ bool is_accuracy(const std::string& metric) {
   return metric == "acc" || metric == "pass@1" || metric.starts_with("exact_match");
 }
 
-/// The items that flipped, with their texts.
-std::vector<Flip> flips_of(const MetricChange& change, const Json& base, const Json& changed) {
+/// The items that flipped, with their texts: those that became right, then those that became wrong.
+std::vector<Flip> flips_of(const std::string& task,
+                           const Pairs& pairs,
+                           const Json& base,
+                           const Json& changed) {
   std::map<int64_t, size_t> row_of;
   for (size_t row = 0; row < base["doc_id"].size(); ++row) {
     row_of[base["doc_id"][row].get<int64_t>()] = row;
@@ -136,12 +153,15 @@ std::vector<Flip> flips_of(const MetricChange& change, const Json& base, const J
     return is_there ? items[key][row].get<std::string>() : std::string();
   };
   std::vector<Flip> flips;
-  for (const auto* const doc_ids : {&change.gained, &change.lost}) {
-    for (const int64_t doc_id : *doc_ids) {
-      const size_t row = row_of.at(doc_id);
-      flips.push_back({.task = change.task,
-                       .doc_id = doc_id,
-                       .is_gain = doc_ids == &change.gained,
+  for (const double direction : {1.0, -1.0}) {
+    for (size_t i = 0; i < pairs.base.size(); ++i) {
+      if (pairs.changed[i] - pairs.base[i] != direction) {
+        continue;  // A share of probability moves, it does not flip.
+      }
+      const size_t row = row_of.at(pairs.doc_ids[i]);
+      flips.push_back({.task = task,
+                       .doc_id = pairs.doc_ids[i],
+                       .is_gain = direction > 0.0,
                        .question = text(base, "question", row),
                        .expected = text(base, "expected", row),
                        .base_said = text(base, "said", row),
@@ -161,14 +181,120 @@ std::vector<std::string> metrics_of(const Json& base, const Json& changed) {
   return metrics;
 }
 
-std::vector<std::string> common_tasks(const EvaluationFile& base, const EvaluationFile& changed) {
-  std::vector<std::string> tasks;
-  for (const auto& [task, unused] : base.json()["items"].items()) {
-    if (changed.json()["items"].contains(task)) {
-      tasks.push_back(task);
+/// The groups that both evaluations were asked for, by name.
+std::map<std::string, std::vector<std::string>> common_groups(const EvaluationFile& base,
+                                                              const EvaluationFile& changed) {
+  std::map<std::string, std::vector<std::string>> groups;
+  for (const auto& [name, tasks] : base.json().value("groups", Json::object()).items()) {
+    if (changed.json().value("groups", Json::object()).value(name, Json()) == tasks) {
+      groups[name] = tasks.get<std::vector<std::string>>();
     }
   }
-  return tasks;
+  return groups;
+}
+
+/// Which tasks and groups are looked at, as the domain's and as general ones.
+class Selection final {
+ public:
+  Selection(const EvaluationFile& base,
+            const EvaluationFile& changed,
+            const CompareOptions& options)
+      : groups_(common_groups(base, changed)) {
+    for (const auto& [task, unused] : base.json()["items"].items()) {
+      if (changed.json()["items"].contains(task)) {
+        common_.push_back(task);
+      }
+    }
+    std::ranges::transform(options.domain_tasks,
+                           std::back_inserter(domain),
+                           [this](const std::string& name) { return unit(name); });
+    if (options.general_tasks.empty()) {
+      take_others();
+    } else {
+      std::ranges::transform(options.general_tasks,
+                             std::back_inserter(general),
+                             [this](const std::string& name) { return unit(name); });
+    }
+  }
+
+  bool has_common_tasks() const { return !common_.empty(); }
+
+  std::vector<Unit> domain;
+  std::vector<Unit> general;
+
+ private:
+  Unit unit(const std::string& name) const {
+    const auto group = groups_.find(name);
+    return {.name = name, .tasks = group == groups_.end() ? std::vector{name} : group->second};
+  }
+
+  /// All that is not the domain's: each group as one, then the tasks that are in none.
+  void take_others() {
+    std::set<std::string> taken;
+    for (const Unit& unit : domain) {
+      taken.insert(unit.tasks.begin(), unit.tasks.end());
+    }
+    const auto is_taken = [&taken](const std::string& task) { return taken.contains(task); };
+    for (const auto& [name, tasks] : groups_) {
+      Unit rest{.name = name, .tasks = {}};
+      std::ranges::remove_copy_if(tasks, std::back_inserter(rest.tasks), is_taken);
+      if (!rest.tasks.empty()) {
+        rest.name += rest.tasks.size() < tasks.size() ? " (the rest)" : "";
+        taken.insert(rest.tasks.begin(), rest.tasks.end());
+        general.push_back(rest);
+      }
+    }
+    for (const std::string& task : common_) {
+      if (!is_taken(task)) {
+        general.push_back({.name = task, .tasks = {task}});
+      }
+    }
+  }
+
+  std::map<std::string, std::vector<std::string>> groups_;
+  std::vector<std::string> common_;
+};
+
+/// What one unit adds to a comparison.
+struct UnitChange {
+  std::vector<MetricChange> metrics;
+  std::vector<double> main_differences;  ///< Of the main metric, the first accuracy; or empty.
+  std::vector<Flip> flips;               ///< Of the same.
+};
+
+UnitChange compare_unit(const EvaluationFile& base,
+                        const EvaluationFile& changed,
+                        const Unit& unit,
+                        const BootstrapOptions& options) {
+  std::vector<std::pair<const Json*, const Json*>> items;
+  for (const std::string& task : unit.tasks) {
+    items.push_back(items_of(base, changed, task));
+  }
+  UnitChange change;
+  for (const std::string& metric : metrics_of(*items.front().first, *items.front().second)) {
+    Pairs all;
+    std::vector<Pairs> of_tasks;
+    for (const auto& [base_items, changed_items] : items) {
+      if (base_items->contains(metric) && changed_items->contains(metric)) {
+        of_tasks.push_back(pair_items(*base_items, *changed_items, metric));
+        all.append(of_tasks.back());
+      }
+    }
+    if (all.base.empty()) {
+      continue;
+    }
+    change.metrics.push_back(change_of(unit.name, metric, all, options));
+    if (!is_accuracy(metric) || !change.main_differences.empty() ||
+        of_tasks.size() < items.size()) {
+      continue;
+    }
+    change.main_differences = all.differences();
+    for (size_t i = 0; i < items.size(); ++i) {
+      std::ranges::move(flips_of(unit.tasks[i], of_tasks[i], *items[i].first, *items[i].second),
+                        std::back_inserter(change.flips));
+    }
+  }
+  return change;
 }
 
 }  // namespace
@@ -177,19 +303,12 @@ Comparison compare_evaluations(const EvaluationFile& base,
                                const EvaluationFile& changed,
                                const std::string& name,
                                const CompareOptions& options) {
-  const std::vector<std::string> common = common_tasks(base, changed);
-  if (common.empty()) {
+  const Selection selection(base, changed, options);
+  if (!selection.has_common_tasks()) {
     throw Error({.file = name,
                  .item = "items",
                  .found = "no task of the base evaluation",
                  .expected = "at least one in common"});
-  }
-  const auto is_domain = [&](const std::string& task) {
-    return std::ranges::find(options.domain_tasks, task) != options.domain_tasks.end();
-  };
-  std::vector<std::string> general = options.general_tasks;
-  if (general.empty()) {
-    std::ranges::remove_copy_if(common, std::back_inserter(general), is_domain);
   }
   Comparison comparison{.name = name,
                         .domain = {},
@@ -198,30 +317,20 @@ Comparison compare_evaluations(const EvaluationFile& base,
                         .forgetting_interval = {},
                         .flips = {}};
   std::vector<std::vector<double>> drops;
-  const auto add = [&](const std::string& task, bool is_general) {
-    const auto [base_items, changed_items] = items_of(base, changed, task);
-    bool has_main = false;  // A task's first accuracy is its main metric.
-    for (const std::string& metric : metrics_of(*base_items, *changed_items)) {
-      const Pairs pairs = pair_items(*base_items, *changed_items, metric);
-      if (pairs.base.empty()) {
-        continue;
-      }
-      auto& changes = is_general ? comparison.general : comparison.domain;
-      changes.push_back(change_of(task, metric, pairs, options.bootstrap));
-      if (!is_accuracy(metric) || has_main) {
-        continue;
-      }
-      has_main = true;
-      std::ranges::move(flips_of(changes.back(), *base_items, *changed_items),
-                        std::back_inserter(comparison.flips));
-      if (is_general) {
-        drops.push_back(pairs.differences());
-        std::ranges::transform(drops.back(), drops.back().begin(), std::negate{});
+  for (const auto* const units : {&selection.domain, &selection.general}) {
+    const bool is_general = units == &selection.general;
+    auto& table = is_general ? comparison.general : comparison.domain;
+    for (const Unit& unit : *units) {
+      UnitChange change = compare_unit(base, changed, unit, options.bootstrap);
+      std::ranges::move(change.metrics, std::back_inserter(table));
+      std::ranges::move(change.flips, std::back_inserter(comparison.flips));
+      if (is_general && !change.main_differences.empty()) {
+        std::ranges::transform(
+            change.main_differences, change.main_differences.begin(), std::negate{});
+        drops.push_back(std::move(change.main_differences));
       }
     }
-  };
-  std::ranges::for_each(options.domain_tasks, [&](const auto& task) { add(task, false); });
-  std::ranges::for_each(general, [&](const auto& task) { add(task, true); });
+  }
   if (!drops.empty()) {
     std::vector<double> means(drops.size());
     std::ranges::transform(drops, means.begin(), [](const auto& task) { return mean(task); });

@@ -11,6 +11,7 @@
 
 namespace slayer {
 
+/// Tasks and groups by name; a group that was evaluated counts as one task of all its items.
 struct CompareOptions {
   std::vector<std::string> domain_tasks = {};  ///< What was to be gained.
   std::vector<std::string> general_tasks =
@@ -18,7 +19,7 @@ struct CompareOptions {
   BootstrapOptions bootstrap = {};
 };
 
-/// One metric of one task, on the items that both evaluations scored.
+/// One metric of one task or group, on the items that both evaluations scored.
 struct MetricChange {
   std::string task;
   std::string metric;
@@ -27,7 +28,8 @@ struct MetricChange {
   double difference = 0.0;  ///< changed - base.
   Interval interval;        ///< Paired bootstrap over items.
   int64_t items = 0;
-  /// Accuracies only: McNemar's exact test, and which items became right or wrong.
+  /// Accuracies only: McNemar's exact test, and which items became right or wrong (of a group, the
+  /// numbers of its tasks one after the other).
   std::optional<double> p_value;
   std::vector<int64_t> gained;
   std::vector<int64_t> lost;

@@ -109,6 +109,7 @@ void EvaluationFile::add_group(const TaskGroup& group) {
     results.push_back(json_["results"].at(task));
   }
   json_["results"][group.name] = aggregate_group(results);
+  json_["groups"][group.name] = group.tasks;
 }
 
 void EvaluationFile::add_text(const std::string& name,

@@ -16,7 +16,7 @@ struct TaskResult;
 /// What `slayer eval` writes, and what compare and reports read; see the design's "eval output".
 ///
 ///   {"format": 1, "model": hash, "results": {task: metrics}, "configs": {task: config},
-///    "items": {task: {"doc_id": [...], "acc": [...], ...}}}
+///    "items": {task: {"doc_id": [...], "acc": [...], ...}}, "groups": {group: [task, ...]}}
 ///
 /// The items hold each metric item by item, and in short what was asked ("question"), what is right
 /// ("expected") and what the model said ("said"), so that two files can be compared without others.

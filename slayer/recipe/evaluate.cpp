@@ -5,6 +5,7 @@
 #include "slayer/eval/evaluation.h"
 #include "slayer/eval/evaluation_file.h"
 #include "slayer/eval/perplexity.h"
+#include "slayer/eval/sample_journal.h"
 #include "slayer/eval/task_folder.h"
 #include "slayer/model/device.h"
 #include "slayer/model/generate.h"
@@ -121,6 +122,9 @@ Json evaluate(const std::filesystem::path& path,
   }
   Json json = file.json();
   json["samples"] = samples(model, tokenizer, options.stop_tokens, settings);
+  for (const std::string& task : task_names(settings.recipe, catalogue)) {
+    SampleJournal::discard(samples_path(options, task));
+  }
   return json;
 }
 

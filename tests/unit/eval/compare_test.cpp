@@ -64,6 +64,36 @@ TEST(Compare, WeighsLossesByTokens) {
   EXPECT_FALSE(comparison.forgetting);
 }
 
+TEST(Compare, TakesAGroupAsOneTaskOfAllItsItems) {
+  const auto grouped = [](const std::vector<double>& a, const std::vector<double>& b) {
+    EvaluationFile file("hash");
+    file.add_task("g_a", result_of(a));
+    file.add_task("g_b", result_of(b));
+    file.add_task("arc", result_of({1, 1}));
+    file.add_group({.name = "g", .tasks = {"g_a", "g_b"}});
+    return file;
+  };
+  const auto base = grouped({1, 1, 1}, {1});
+  const auto changed = grouped({1, 0, 0}, {1});
+  Comparison comparison = compare_evaluations(base, changed, "new", {});
+  ASSERT_EQ(comparison.general.size(), 2U);
+  EXPECT_EQ(comparison.general[0].task, "g");
+  EXPECT_EQ(comparison.general[0].items, 4);
+  EXPECT_DOUBLE_EQ(comparison.general[0].difference, -0.5);
+  EXPECT_DOUBLE_EQ(comparison.forgetting.value(), 0.25);  // (0.5 of g + 0 of arc) / 2
+  ASSERT_EQ(comparison.flips.size(), 2U);
+  EXPECT_EQ(comparison.flips[1].task, "g_a");
+  EXPECT_EQ(comparison.flips[1].doc_id, 2);
+  comparison = compare_evaluations(base, changed, "new", {.domain_tasks = {"g_b"}});
+  EXPECT_EQ(comparison.domain[0].task, "g_b");
+  EXPECT_EQ(comparison.general[0].task, "g (the rest)");
+  EXPECT_EQ(comparison.general[0].items, 3);
+  comparison =
+      compare_evaluations(base, changed, "new", {.domain_tasks = {"g"}, .general_tasks = {"arc"}});
+  EXPECT_EQ(comparison.domain[0].task, "g");
+  EXPECT_EQ(comparison.general.size(), 1U);
+}
+
 TEST(Compare, RefusesWhatCannotBePaired) {
   const auto base = evaluation({0, 1}, {1, 1});
   EXPECT_EQ(message_of([&] { compare_evaluations(base, EvaluationFile("x"), "n.json", {}); }),
