@@ -79,7 +79,7 @@ void evaluate_texts(const EvalOptions& options,
                     EvaluationFile& file) {
   for (const std::filesystem::path& path : find_document_files(options.text)) {
     std::vector<Document> documents;
-    read_documents(path, options.text_field, [&](Document document) {
+    read_documents(path, {.text_field = options.text_field}, [&](Document document) {
       documents.push_back(std::move(document));
     });
     const auto tokens = encode_documents(loaded.tokenizer, documents);

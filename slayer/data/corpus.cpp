@@ -34,7 +34,14 @@ void hash_file(Sha256& hash, const fs::path& path) {
 /// File names count, since their endings say how the bytes are read.
 std::string key_of(const CorpusFiles& source, const DocumentEncoder& encoder) {
   Sha256 hash;
-  hash.update(fmt::format("{}\nfield {}\n", encoder.key, source.text_field));
+  hash.update(fmt::format("{}\nfield {}\n", encoder.key, source.rows.text_field));
+  if (source.rows.format != DocumentFormat::kText) {
+    hash.update(fmt::format("format {}\n", name_of(source.rows.format)));
+  }
+  if (source.part != CorpusPart::kAll) {
+    const std::string_view part = source.part == CorpusPart::kTrained ? "all but" : "only";
+    hash.update(fmt::format("{} held-out {}\n", part, source.holdout));
+  }
   for (const fs::path& file : source.files) {
     hash_file(hash, file);
   }
@@ -46,17 +53,29 @@ struct ReadDocument {
   DocumentOrigin origin;
 };
 
+std::string name_of(const CorpusFiles& source, const DocumentOrigin& origin) {
+  const std::string file = source.files[origin.file].string();
+  return origin.line == 0 ? file : fmt::format("{}:{}", file, origin.line);
+}
+
 /// Encodes every document of the batch, each by whichever thread is free.
-std::vector<std::vector<TokenId>> encode_all(const std::vector<ReadDocument>& batch,
-                                             const DocumentEncoder& encoder,
-                                             int threads) {
-  std::vector<std::vector<TokenId>> tokens(batch.size());
+std::vector<EncodedDocument> encode_all(const CorpusFiles& source,
+                                        const std::vector<ReadDocument>& batch,
+                                        const DocumentEncoder& encoder,
+                                        int threads) {
+  std::vector<EncodedDocument> encoded(batch.size());
   std::atomic<size_t> next = 0;
   std::vector<std::exception_ptr> failures(static_cast<size_t>(threads));
   const auto work = [&](size_t thread) {
     try {
       for (size_t i = next++; i < batch.size(); i = next++) {
-        tokens[i] = encoder.encode(batch[i].document.text);
+        try {
+          encoded[i] = encoder.encode(batch[i].document);
+        } catch (const Error& error) {
+          ErrorParts parts = error.parts();
+          parts.hint = "in " + name_of(source, batch[i].origin);
+          throw Error(std::move(parts));
+        }
       }
     } catch (...) {
       failures[thread] = std::current_exception();
@@ -74,18 +93,42 @@ std::vector<std::vector<TokenId>> encode_all(const std::vector<ReadDocument>& ba
       std::rethrow_exception(failure);
     }
   }
-  return tokens;
+  return encoded;
+}
+
+/// Bytes of a document's text.
+size_t size_of(const Document& document) {
+  size_t bytes = document.text.size();
+  for (const Json& turn : document.conversation) {
+    bytes += turn.value("content", "").size();
+  }
+  return bytes;
+}
+
+/// Whether a document is in the part of the corpus that is wanted.
+bool is_wanted(const CorpusFiles& source, const Document& document) {
+  if (source.part == CorpusPart::kAll) {
+    return true;
+  }
+  const std::string digest =
+      sha256(document.conversation.is_null() ? document.text : document.conversation.dump());
+  const double place = static_cast<double>(std::stoull(digest.substr(0, 13), nullptr, 16)) /
+                       static_cast<double>(uint64_t{1} << 52U);
+  return (place < source.holdout) == (source.part == CorpusPart::kHeldOut);
 }
 
 /// Collects documents until there is enough work for all threads, then writes their tokens in
 /// order.
 class BatchedEncoding final {
  public:
-  BatchedEncoding(const DocumentEncoder& encoder, int threads, TokenStoreWriter& writer)
-      : encoder_(encoder), threads_(threads), writer_(writer) {}
+  BatchedEncoding(const CorpusFiles& source,
+                  const DocumentEncoder& encoder,
+                  int threads,
+                  TokenStoreWriter& writer)
+      : source_(source), encoder_(encoder), threads_(threads), writer_(writer) {}
 
   void add(ReadDocument document) {
-    bytes_ += document.document.text.size();
+    bytes_ += size_of(document.document);
     batch_.push_back(std::move(document));
     if (bytes_ >= kBatchBytes * static_cast<size_t>(threads_)) {
       flush();
@@ -93,10 +136,10 @@ class BatchedEncoding final {
   }
 
   void flush() {
-    const std::vector<std::vector<TokenId>> tokens = encode_all(batch_, encoder_, threads_);
+    const std::vector<EncodedDocument> encoded = encode_all(source_, batch_, encoder_, threads_);
     for (size_t i = 0; i < batch_.size(); ++i) {
-      if (!tokens[i].empty()) {
-        writer_.add(tokens[i], batch_[i].origin);
+      if (!encoded[i].tokens.empty()) {
+        writer_.add(encoded[i].tokens, batch_[i].origin, encoded[i].learnt);
       }
     }
     batch_.clear();
@@ -104,6 +147,7 @@ class BatchedEncoding final {
   }
 
  private:
+  const CorpusFiles& source_;
   const DocumentEncoder& encoder_;
   int threads_;
   TokenStoreWriter& writer_;
@@ -129,15 +173,18 @@ void build_store(const CorpusFiles& source,
                  ProgressStyle progress_style,
                  const std::stop_token& stop) {
   Progress progress("tokenizing", total_bytes(source.files), "bytes", progress_style);
-  TokenStoreWriter writer(path, key);
-  BatchedEncoding encoding(encoder, threads, writer);
+  TokenStoreWriter writer(path, key, encoder.learns_all);
+  BatchedEncoding encoding(source, encoder, threads, writer);
   for (size_t i = 0; i < source.files.size(); ++i) {
     read_documents(
         source.files[i],
-        source.text_field,
+        source.rows,
         [&](Document document) {
           if (stop.stop_requested()) {
             throw Interrupted("run the same command again to start over");
+          }
+          if (!is_wanted(source, document)) {
+            return;
           }
           const DocumentOrigin origin{.file = static_cast<uint32_t>(i),
                                       .line = static_cast<uint32_t>(document.line)};
@@ -165,9 +212,7 @@ std::optional<TokenStore> open_cached(const fs::path& path, const std::string& k
 }  // namespace
 
 std::string Corpus::document_name(int64_t document) const {
-  const DocumentOrigin origin = tokens.origin(document);
-  const std::string file = source.files[origin.file].string();
-  return origin.line == 0 ? file : fmt::format("{}:{}", file, origin.line);
+  return name_of(source, tokens.origin(document));
 }
 
 Corpus open_corpus(const CorpusFiles& source,
@@ -193,10 +238,12 @@ Corpus open_corpus(const CorpusFiles& source,
   if (store->token_count() == 0) {
     throw Error(
         {.file = source.files.front().string(),
-         .found = source.files.size() == 1
-                      ? "no text"
-                      : fmt::format("no text in this and {} more files", source.files.size() - 1),
-         .expected = "at least one document"});
+         .found = (source.files.size() == 1 ? "no text"
+                                            : fmt::format("no text in this and {} more files",
+                                                          source.files.size() - 1)) +
+                  (source.part == CorpusPart::kHeldOut ? " that was held out" : ""),
+         .expected = "at least one document",
+         .hint = source.part == CorpusPart::kHeldOut ? "a larger --holdout?" : ""});
   }
   return {.source = source, .key = key, .was_cached = was_cached, .tokens = std::move(*store)};
 }

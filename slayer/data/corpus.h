@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "slayer/core/progress.h"
+#include "slayer/data/documents.h"
 #include "slayer/data/token_store.h"
 #include "slayer/tokenizer/tokenizer.h"
 
@@ -21,13 +22,21 @@ enum class BosPolicy : uint8_t {
   kNever
 };
 
-/// Turns a document's text into its tokens.
-struct DocumentEncoder {
-  std::function<std::vector<TokenId>(std::string_view)> encode;
-  std::string key;          ///< Changes with anything that changes the tokens.
-  std::string description;  ///< "nothing before, <|im_end|> (2) after each document".
+/// A document as tokens.
+struct EncodedDocument {
+  std::vector<TokenId> tokens = {};
+  std::vector<TokenSpan> learnt = {};  ///< Spans to be predicted, where not all are.
 };
 
+/// Turns documents into their tokens.
+struct DocumentEncoder {
+  std::function<EncodedDocument(const Document&)> encode;
+  std::string key;          ///< Changes with anything that changes the tokens.
+  std::string description;  ///< "nothing before, <|im_end|> (2) after each document".
+  bool learns_all = true;   ///< Every token is to be predicted; EncodedDocument::learnt is empty.
+};
+
+/// For texts.
 /// @param tokenizer_key  a hash of the files that define the tokenizer.
 /// @throws Error when the policy demands a BOS or EOS that the tokenizer does not have.
 DocumentEncoder make_document_encoder(const Tokenizer& tokenizer,
@@ -35,10 +44,16 @@ DocumentEncoder make_document_encoder(const Tokenizer& tokenizer,
                                       BosPolicy bos,
                                       bool add_eos);
 
+/// Which part of the documents: a held-out share is chosen by a hash of each text, so that copies
+/// of it fall on the same side, wherever they stand.
+enum class CorpusPart : uint8_t { kAll, kTrained, kHeldOut };
+
 /// The text that is trained on.
 struct CorpusFiles {
   std::vector<std::filesystem::path> files;
-  std::string text_field = "text";  ///< Of .jsonl files.
+  DocumentSource rows = {};
+  CorpusPart part = CorpusPart::kAll;
+  double holdout = 0.0;  ///< Share of the documents that are held out, unless `part` is kAll.
 };
 
 /// A corpus as tokens.

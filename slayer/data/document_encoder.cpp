@@ -52,12 +52,12 @@ DocumentEncoder make_document_encoder(const Tokenizer& tokenizer,
                                     describe(tokenizer, suffix));
   encoder.key = fmt::format(
       "{} prefix {} suffix {}", tokenizer_key, fmt::join(prefix, ","), fmt::join(suffix, ","));
-  encoder.encode = [tokenizer, prefix, suffix](std::string_view text) {
+  encoder.encode = [tokenizer, prefix, suffix](const Document& document) {
     std::vector<TokenId> ids = prefix;
-    const std::vector<TokenId> body = tokenizer.encode(text, /*add_special_tokens=*/false);
+    const std::vector<TokenId> body = tokenizer.encode(document.text, /*add_special_tokens=*/false);
     ids.insert(ids.end(), body.begin(), body.end());
     ids.insert(ids.end(), suffix.begin(), suffix.end());
-    return ids;
+    return EncodedDocument{.tokens = std::move(ids)};
   };
   return encoder;
 }

@@ -9,29 +9,20 @@
 
 #include "slayer/core/error.h"
 #include "slayer/core/json.h"
-#include "slayer/data/byte_stream.h"
-#include "slayer/core/utf8.h"
+#include "slayer/data/file_pieces.h"
+#include "slayer/data/row_stream.h"
 
 namespace slayer {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr size_t kReadBytes = size_t{1} << 18U;
-/// A document is held in memory whole; more than this is a mistake or a decompression bomb.
-constexpr size_t kLargestDocumentBytes = size_t{1} << 30U;
-
-enum class Kind : uint8_t { kUnknown, kText, kJsonLines };
-
-Kind kind_of(fs::path file) {
-  if (file.extension() == ".gz" || file.extension() == ".zst") {
-    file.replace_extension();
-  }
-  return file.extension() == ".txt"     ? Kind::kText
-         : file.extension() == ".jsonl" ? Kind::kJsonLines
-                                        : Kind::kUnknown;
-}
-
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
+/// Of the files in a folder. A .json there is more often about the data than data.
+bool is_data(const fs::path& file) {
+  const FileKind kind = kind_of(file);
+  return kind != FileKind::kUnknown && kind != FileKind::kJsonArray;
+}
 
 std::vector<fs::path> files_below(const fs::path& folder) {
   std::vector<fs::path> files;
@@ -40,7 +31,7 @@ std::vector<fs::path> files_below(const fs::path& folder) {
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     if (is_hidden(entry->path())) {
       entry.disable_recursion_pending();
-    } else if (entry->is_regular_file(error) && kind_of(entry->path()) != Kind::kUnknown) {
+    } else if (entry->is_regular_file(error) && is_data(entry->path())) {
       files.push_back(entry->path());
     }
   }
@@ -69,73 +60,34 @@ std::vector<fs::path> files_of(const std::string& pattern) {
     if (fs::is_directory(path)) {
       const std::vector<fs::path> below = files_below(path);
       files.insert(files.end(), below.begin(), below.end());
-    } else if (kind_of(path) != Kind::kUnknown) {
+    } else if (kind_of(path) != FileKind::kUnknown) {
       files.push_back(path);
     } else if (!is_glob) {
-      throw Error({.file = path.string(),
-                   .found = fmt::format("file name ending in \"{}\"", path.extension().string()),
-                   .expected = ".txt or .jsonl, or one of these with .gz or .zst"});
+      throw Error(
+          {.file = path.string(),
+           .found = fmt::format("file name ending in \"{}\"", path.extension().string()),
+           .expected = ".txt, .jsonl, .json or .csv, each also with .gz or .zst, or .parquet"});
     }
   }
   if (files.empty()) {
     throw Error({.file = pattern,
                  .found = fs::exists(pattern) ? "no documents" : "nothing there",
-                 .expected = "a .txt or .jsonl file (also .gz, .zst), a folder of them or a glob"});
+                 .expected =
+                     "a .txt, .jsonl, .json, .csv (each also .gz, .zst) or .parquet file, a "
+                     "folder of them or a glob"});
   }
   std::ranges::sort(files);
   return files;
 }
 
-/// Reads a stream in pieces and tells how far it came.
-class Pieces final {
- public:
-  Pieces(const fs::path& file, const std::function<void(int64_t)>& on_bytes)
-      : stream_(open_byte_stream(file)), on_bytes_(on_bytes), buffer_(kReadBytes, '\0') {}
-
-  /// Empty at the end; valid until the next call.
-  std::string_view next() {
-    const size_t count = stream_->read(buffer_);
-    const uint64_t position = stream_->position();
-    if (on_bytes_) {
-      on_bytes_(static_cast<int64_t>(position - told_));
-    }
-    told_ = position;
-    return std::string_view(buffer_).substr(0, count);
-  }
-
- private:
-  std::unique_ptr<ByteStream> stream_;
-  const std::function<void(int64_t)>& on_bytes_;
-  std::string buffer_;
-  uint64_t told_ = 0;
-};
-
-void require_size(const fs::path& file, size_t bytes) {
-  if (bytes > kLargestDocumentBytes) {
-    throw Error({.file = file.string(),
-                 .found = "a document of more than 1 GiB",
-                 .expected = "documents that fit in memory"});
-  }
-}
-
-void require_utf8(const fs::path& file, std::string_view text, uint64_t offset) {
-  if (const size_t valid = valid_utf8_prefix(text); valid < text.size()) {
-    throw Error({.file = file.string(),
-                 .item = fmt::format("byte {}", offset + valid),
-                 .found = fmt::format("0x{:02x}", static_cast<uint8_t>(text[valid])),
-                 .expected = "UTF-8 text",
-                 .hint = "convert it: iconv -f LATIN1 -t UTF-8"});
-  }
-}
-
 void read_text(const fs::path& file,
                const std::function<void(Document)>& on_document,
                const std::function<void(int64_t)>& on_bytes) {
-  Pieces pieces(file, on_bytes);
+  FilePieces pieces(file, on_bytes);
   Document document;
   for (std::string_view piece = pieces.next(); !piece.empty(); piece = pieces.next()) {
     document.text += piece;
-    require_size(file, document.text.size());
+    require_document_size(file, document.text.size());
   }
   require_utf8(file, document.text, /*offset=*/0);
   if (!document.text.empty()) {
@@ -143,47 +95,20 @@ void read_text(const fs::path& file,
   }
 }
 
-/// One line of a .jsonl: gives its document out, if it has one.
-void read_line(const fs::path& file,
-               std::string_view line,
-               int64_t number,
-               const std::string& text_field,
-               const std::function<void(Document)>& on_document) {
-  if (line.find_first_not_of(" \t\r") == std::string_view::npos) {
+/// A row's document, if it has one.
+void read_row(const Json& row,
+              const std::string& where,
+              const DocumentSource& source,
+              int64_t number,
+              const std::function<void(Document)>& on_document) {
+  if (source.format != DocumentFormat::kText) {
+    on_document({.conversation = conversation_of(row, source.format, where), .line = number});
     return;
   }
-  const std::string where = fmt::format("{}:{}", file.string(), number);
-  const Json json = parse_json(line, where);
-  std::string text = JsonObject(json, where).string(text_field);
+  std::string text = JsonObject(row, where).string(source.text_field);
   if (!text.empty()) {
     on_document({.text = std::move(text), .line = number});
   }
-}
-
-void read_json_lines(const fs::path& file,
-                     const std::string& text_field,
-                     const std::function<void(Document)>& on_document,
-                     const std::function<void(int64_t)>& on_bytes) {
-  Pieces pieces(file, on_bytes);
-  std::string line;
-  int64_t number = 0;
-  uint64_t offset = 0;  // of the line in the decompressed file
-  const auto finish_line = [&] {
-    require_utf8(file, line, offset);
-    read_line(file, line, ++number, text_field, on_document);
-    offset += line.size() + 1;
-    line.clear();
-  };
-  for (std::string_view piece = pieces.next(); !piece.empty(); piece = pieces.next()) {
-    for (size_t end = piece.find('\n'); end != std::string_view::npos; end = piece.find('\n')) {
-      line += piece.substr(0, end);
-      piece.remove_prefix(end + 1);
-      finish_line();
-    }
-    line += piece;
-    require_size(file, line.size());
-  }
-  finish_line();
 }
 
 }  // namespace
@@ -198,14 +123,37 @@ std::vector<fs::path> find_document_files(const std::vector<std::string>& patter
 }
 
 void read_documents(const fs::path& file,
-                    const std::string& text_field,
+                    const DocumentSource& source,
                     const std::function<void(Document)>& on_document,
                     const std::function<void(int64_t)>& on_bytes) {
-  if (kind_of(file) == Kind::kJsonLines) {
-    read_json_lines(file, text_field, on_document, on_bytes);
-  } else {
+  if (kind_of(file) == FileKind::kText) {
+    if (source.format != DocumentFormat::kText) {
+      throw Error({.file = file.string(),
+                   .found = "a text file",
+                   .expected = fmt::format("rows of {}", name_of(source.format)),
+                   .hint = "--format text?"});
+    }
     read_text(file, on_document, on_bytes);
+    return;
   }
+  stream_rows(
+      file,
+      [&](const Json& row, int64_t number) {
+        const std::string where = fmt::format("{}:{}", file.string(), number);
+        read_row(row, where, source, number, on_document);
+      },
+      on_bytes);
+}
+
+std::vector<Document> read_texts(const std::vector<std::string>& patterns,
+                                 const std::string& text_field) {
+  std::vector<Document> documents;
+  for (const fs::path& file : find_document_files(patterns)) {
+    read_documents(file, {.text_field = text_field}, [&](Document document) {
+      documents.push_back(std::move(document));
+    });
+  }
+  return documents;
 }
 
 }  // namespace slayer

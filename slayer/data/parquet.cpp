@@ -104,29 +104,52 @@ class ElementReader final {
   std::string column_;
 };
 
-}  // namespace
-
-std::vector<Json> read_parquet(const std::filesystem::path& path) try {
-  open_for_reading(path);  // For the message where the file is missing or a folder.
-  const auto file = value_or_fail(arrow::io::ReadableFile::Open(path.string()), path);
-  const auto reader =
-      value_or_fail(parquet::arrow::OpenFile(file, arrow::default_memory_pool()), path);
-  const auto table = value_or_fail(reader->ReadTable(), path);
-  if (const arrow::Status status = table->ValidateFull(); !status.ok()) {
+/// The rows of one group.
+std::vector<Json> rows_of(const arrow::Table& table, const std::filesystem::path& path) {
+  if (const arrow::Status status = table.ValidateFull(); !status.ok()) {
     fail(path, status);
   }
-  std::vector<Json> rows(static_cast<size_t>(table->num_rows()), Json::object());
-  for (int column = 0; column < table->num_columns(); ++column) {
-    const std::string& name = table->field(column)->name();
+  std::vector<Json> rows(static_cast<size_t>(table.num_rows()), Json::object());
+  for (int column = 0; column < table.num_columns(); ++column) {
+    const std::string& name = table.field(column)->name();
     const ElementReader elements(path.string(), name);
     size_t row = 0;
-    for (const auto& chunk : table->column(column)->chunks()) {
+    for (const auto& chunk : table.column(column)->chunks()) {
       for (int64_t i = 0; i < chunk->length(); ++i) {
         rows[row++][name] = elements.read(*chunk, i);
       }
     }
   }
   return rows;
+}
+
+}  // namespace
+
+std::vector<Json> read_parquet(const std::filesystem::path& path) {
+  std::vector<Json> rows;
+  stream_parquet(path, [&](Json row, int64_t) { rows.push_back(std::move(row)); }, {});
+  return rows;
+}
+
+void stream_parquet(const std::filesystem::path& path,
+                    const std::function<void(Json row, int64_t number)>& on_row,
+                    const std::function<void(int64_t)>& on_bytes) try {
+  open_for_reading(path);  // For the message where the file is missing or a folder.
+  const auto file = value_or_fail(arrow::io::ReadableFile::Open(path.string()), path);
+  const auto bytes = value_or_fail(file->GetSize(), path);
+  const auto reader =
+      value_or_fail(parquet::arrow::OpenFile(file, arrow::default_memory_pool()), path);
+  const int groups = reader->num_row_groups();
+  int64_t number = 0;
+  for (int group = 0; group < groups; ++group) {
+    const auto table = value_or_fail(reader->ReadRowGroup(group), path);
+    for (Json& row : rows_of(*table, path)) {
+      on_row(std::move(row), ++number);
+    }
+    if (on_bytes) {
+      on_bytes(bytes * (group + 1) / groups - bytes * group / groups);
+    }
+  }
 } catch (const parquet::ParquetException& exception) {
   fail(path, arrow::Status::Invalid(exception.what()));
 }

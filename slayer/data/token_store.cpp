@@ -12,7 +12,7 @@ namespace slayer {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kMagic = "slayer tokens 1\n";
+constexpr std::string_view kMagic = "slayer tokens 2\n";
 constexpr size_t kKeyBytes = 64;
 constexpr size_t kHeaderBytes = kMagic.size() + kKeyBytes;
 
@@ -20,9 +20,11 @@ constexpr size_t kHeaderBytes = kMagic.size() + kKeyBytes;
 struct Trailer {
   int64_t token_count;
   int64_t document_count;
+  int64_t learnt_count;  ///< kLearnsAll: no spans.
 };
+constexpr int64_t kLearnsAll = -1;
 
-// header | tokens, padded to 8 bytes | document ends | origins | trailer
+// header | tokens, padded to 8 bytes | document ends | origins | learnt spans | trailer
 size_t padded_token_bytes(int64_t token_count) {
   return (static_cast<size_t>(token_count) * sizeof(TokenId) + 7) / 8 * 8;
 }
@@ -32,6 +34,17 @@ fs::path partial_of(fs::path path) { return path += ".partial"; }
 template <typename T>
 std::span<const T> view_as(std::span<const std::byte> bytes, size_t offset, int64_t count) {
   return {reinterpret_cast<const T*>(bytes.data() + offset), static_cast<size_t>(count)};
+}
+
+bool are_rising(std::span<const TokenSpan> spans, int64_t last) {
+  int64_t previous = 0;
+  for (const TokenSpan& span : spans) {
+    if (span.begin < previous || span.end <= span.begin) {
+      return false;
+    }
+    previous = span.end;
+  }
+  return previous <= last;
 }
 
 bool are_rising(std::span<const int64_t> ends, int64_t last) {
@@ -66,19 +79,27 @@ TokenStore::TokenStore(const fs::path& path, const std::string& key) : file_(pat
   std::memcpy(&trailer, bytes.data() + bytes.size() - sizeof trailer, sizeof trailer);
   const auto limit = static_cast<int64_t>(bytes.size());
   if (trailer.token_count < 0 || trailer.token_count > limit || trailer.document_count < 0 ||
-      trailer.document_count > limit) {
+      trailer.document_count > limit || trailer.learnt_count < kLearnsAll ||
+      trailer.learnt_count > limit) {
     fail("counts beyond the file");
   }
   const size_t ends_offset = kHeaderBytes + padded_token_bytes(trailer.token_count);
   const auto documents = static_cast<size_t>(trailer.document_count);
   const size_t origins_offset = ends_offset + documents * sizeof(int64_t);
-  if (origins_offset + documents * sizeof(DocumentOrigin) + sizeof trailer != bytes.size()) {
+  const size_t learnt_offset = origins_offset + documents * sizeof(DocumentOrigin);
+  const int64_t learnt = std::max<int64_t>(trailer.learnt_count, 0);
+  if (learnt_offset + static_cast<size_t>(learnt) * sizeof(TokenSpan) + sizeof trailer !=
+      bytes.size()) {
     fail("counts that do not fit its size");
   }
   tokens_ = view_as<TokenId>(bytes, kHeaderBytes, trailer.token_count);
   ends_ = view_as<int64_t>(bytes, ends_offset, trailer.document_count);
   origins_ = view_as<DocumentOrigin>(bytes, origins_offset, trailer.document_count);
-  if (!are_rising(ends_, trailer.token_count)) {
+  if (trailer.learnt_count != kLearnsAll) {
+    learnt_ = view_as<TokenSpan>(bytes, learnt_offset, learnt);
+  }
+  if (!are_rising(ends_, trailer.token_count) ||
+      (learnt_ && !are_rising(*learnt_, trailer.token_count))) {
     fail("documents out of order");
   }
 }
@@ -92,15 +113,20 @@ DocumentOrigin TokenStore::origin(int64_t document) const {
   return origins_[static_cast<size_t>(document)];
 }
 
-TokenStoreWriter::TokenStoreWriter(const fs::path& path, const std::string& key)
-    : path_(path), file_(partial_of(path)) {
+TokenStoreWriter::TokenStoreWriter(const fs::path& path, const std::string& key, bool learns_all)
+    : path_(path), file_(partial_of(path)), learns_all_(learns_all) {
   assert(key.size() == kKeyBytes);
   file_.write(kMagic);
   file_.write(key);
 }
 
-void TokenStoreWriter::add(std::span<const TokenId> tokens, DocumentOrigin origin) {
+void TokenStoreWriter::add(std::span<const TokenId> tokens,
+                           DocumentOrigin origin,
+                           std::span<const TokenSpan> learnt) {
   assert(!tokens.empty());
+  for (const TokenSpan& span : learnt) {
+    learnt_.push_back({.begin = token_count_ + span.begin, .end = token_count_ + span.end});
+  }
   file_.write(std::as_bytes(tokens));
   token_count_ += static_cast<int64_t>(tokens.size());
   ends_.push_back(token_count_);
@@ -112,8 +138,11 @@ void TokenStoreWriter::commit() {
   file_.write(std::string(padded_token_bytes(token_count_) - token_bytes, '\0'));
   file_.write(std::as_bytes(std::span(ends_)));
   file_.write(std::as_bytes(std::span(origins_)));
-  const Trailer trailer{.token_count = token_count_,
-                        .document_count = static_cast<int64_t>(ends_.size())};
+  file_.write(std::as_bytes(std::span(learnt_)));
+  const Trailer trailer{
+      .token_count = token_count_,
+      .document_count = static_cast<int64_t>(ends_.size()),
+      .learnt_count = learns_all_ ? kLearnsAll : static_cast<int64_t>(learnt_.size())};
   file_.write(std::as_bytes(std::span(&trailer, 1)));
   file_.close();
   std::error_code error;

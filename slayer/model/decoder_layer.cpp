@@ -12,14 +12,18 @@
 namespace slayer {
 namespace {
 
-/// x W^T + b, in 8-bit integers where the layer has them for this weight.
+/// x W^T + b, and the adapter's part where the layer has one for it.
 at::Tensor project(const DecoderLayer& layer,
                    TensorRole role,
                    const at::Tensor& x,
                    const at::Tensor& bias) {
-  const auto int8 = layer.int8.find(role);
-  return int8 == layer.int8.end() ? apply_linear(x, tensor_of(layer, role), bias)
-                                  : apply_linear(x, int8->second, bias);
+  at::Tensor output = apply_linear(x, tensor_of(layer, role), bias);
+  if (const auto found = layer.adapters.find(role); found != layer.adapters.end()) {
+    const LowRankAdapter& adapter = found->second;
+    const at::Tensor low = apply_linear(x.to(adapter.a.scalar_type()), adapter.a);
+    output.add_(apply_linear(low, adapter.b), adapter.scale);
+  }
+  return output;
 }
 
 /// [batch, seq, heads * head_dim] -> [batch, seq, heads, head_dim]
@@ -33,9 +37,12 @@ at::Tensor attention(const DecoderLayer& layer,
                      const ForwardPass& pass,
                      KvCache* cache,
                      int64_t cache_layer) {
-  at::Tensor query = split_heads(project(layer, TensorRole::kQueryWeight, x, layer.q_bias), config.head_dim);
-  at::Tensor key = split_heads(project(layer, TensorRole::kKeyWeight, x, layer.k_bias), config.head_dim);
-  at::Tensor value = split_heads(project(layer, TensorRole::kValueWeight, x, layer.v_bias), config.head_dim);
+  at::Tensor query =
+      split_heads(project(layer, TensorRole::kQueryWeight, x, layer.q_bias), config.head_dim);
+  at::Tensor key =
+      split_heads(project(layer, TensorRole::kKeyWeight, x, layer.k_bias), config.head_dim);
+  at::Tensor value =
+      split_heads(project(layer, TensorRole::kValueWeight, x, layer.v_bias), config.head_dim);
   if (layer.q_norm.defined()) {
     query = rms_norm(query, layer.q_norm, config.rms_norm_eps);
     key = rms_norm(key, layer.k_norm, config.rms_norm_eps);

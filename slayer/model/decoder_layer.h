@@ -10,11 +10,18 @@
 #include "slayer/checkpoint/config.h"
 #include "slayer/checkpoint/family.h"
 #include "slayer/model/attention_mask.h"
-#include "slayer/model/int8_linear.h"
 #include "slayer/model/kv_cache.h"
 #include "slayer/model/rotary.h"
 
 namespace slayer {
+
+/// A low-rank addition to a linear layer: scale * B (A x) is added to its output.
+/// Source: Hu et al. 2021, arXiv 2106.09685 (LoRA).
+struct LowRankAdapter {
+  at::Tensor a;  ///< [rank, in] float32, also in a model of another dtype.
+  at::Tensor b;  ///< [out, rank] float32
+  double scale = 1.0;
+};
 
 /// The weights of one decoder layer under Hugging Face's names. Undefined tensors: not in this
 /// family. Copies share storage, so plans share layers.
@@ -26,8 +33,8 @@ struct DecoderLayer {
   at::Tensor gate_proj, up_proj, down_proj;              ///< [out, in]
   at::Tensor gate_bias, up_bias, down_bias;              ///< [out]
   std::optional<int64_t> sliding_window;                 ///< Attended tokens, itself included.
-  /// Where products run on 8-bit integers, by the weight's role. Empty unless a training asks.
-  std::map<TensorRole, Int8Weight> int8;
+  /// Of linear layers, by the role of their weight. Empty unless LoRA trains.
+  std::map<TensorRole, LowRankAdapter> adapters;
 };
 
 /// The roles of a layer's tensors, in the order of `expected_tensors`.

@@ -1,6 +1,7 @@
 #include "slayer/probe/base_states.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cassert>
 

@@ -9,6 +9,7 @@
 
 #include "slayer/checkpoint/family.h"
 #include "slayer/data/documents.h"
+#include "slayer/data/mixture.h"
 #include "slayer/eval/item.h"
 #include "slayer/model/device.h"
 #include "slayer/recipe/evaluate.h"
@@ -25,7 +26,7 @@ constexpr int64_t kStatesKept = 2;
 
 double text_tokens(const std::vector<std::string>& patterns) {
   double bytes = 0.0;
-  for (const std::filesystem::path& file : find_document_files(patterns)) {
+  for (const std::filesystem::path& file : find_document_files(patterns_of(patterns))) {
     bytes += static_cast<double>(std::filesystem::file_size(file));
   }
   return bytes / kBytesPerToken;

@@ -66,16 +66,6 @@ void add_texts(const CausalLM& model,
 
 }  // namespace
 
-std::vector<Document> read_texts(const std::vector<std::string>& patterns,
-                                 const std::string& text_field) {
-  std::vector<Document> documents;
-  for (const std::filesystem::path& file : find_document_files(patterns)) {
-    read_documents(
-        file, text_field, [&](Document document) { documents.push_back(std::move(document)); });
-  }
-  return documents;
-}
-
 TaskCatalogue task_catalogue(const EvalRecipe& recipe) {
   return recipe.domain_tasks.empty() && recipe.general_tasks.empty()
              ? TaskCatalogue()

@@ -24,10 +24,6 @@ struct EvalSettings {
   std::stop_token stop = {};
 };
 
-/// All documents of the files that `patterns` name.
-std::vector<Document> read_texts(const std::vector<std::string>& patterns,
-                                 const std::string& text_field);
-
 /// The task files that the recipe's tasks come from.
 TaskCatalogue task_catalogue(const EvalRecipe& recipe);
 

@@ -10,6 +10,7 @@
 #include "slayer/core/log.h"
 #include "slayer/core/sha256.h"
 #include "slayer/data/documents.h"
+#include "slayer/data/mixture.h"
 #include "slayer/eval/compare.h"
 #include "slayer/model/device.h"
 #include "slayer/model/verify.h"
@@ -33,7 +34,7 @@ std::string hash_of(const std::filesystem::path& path) { return Checkpoint::open
 /// SHA-256 of the files' content, in order.
 std::string content_hash(const std::vector<std::string>& patterns) {
   Sha256 hash;
-  for (const std::filesystem::path& file : find_document_files(patterns)) {
+  for (const std::filesystem::path& file : find_document_files(patterns_of(patterns))) {
     const MappedFile mapped(file);
     hash.update(fmt::format("{} ", mapped.bytes().size()));
     hash.update(mapped.bytes());

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "slayer/data/documents.h"
+#include "slayer/data/mixture.h"
 #include "slayer/eval/item.h"
 #include "slayer/recipe/evaluate.h"
 
@@ -101,8 +102,8 @@ Json find_overlap(const Recipe& recipe) {
     }
     sets.emplace_back(name, std::move(numbers));
   }
-  for (const std::filesystem::path& file : find_document_files(recipe.train.data)) {
-    read_documents(file, recipe.train.text_field, [&](const Document& document) {
+  for (const std::filesystem::path& file : find_document_files(patterns_of(recipe.train.data))) {
+    read_documents(file, {.text_field = recipe.train.text_field}, [&](const Document& document) {
       finder.scan(document.text);
     });
   }

@@ -9,6 +9,7 @@
 #include "slayer/core/error.h"
 #include "slayer/core/toml.h"
 #include "slayer/data/documents.h"
+#include "slayer/data/mixture.h"
 #include "slayer/model/device.h"
 #include "slayer/recipe/variants.h"
 
@@ -93,7 +94,7 @@ std::vector<std::string> text_files(const JsonObject& object,
   if (patterns.empty()) {
     object.fail(key, "nothing", "at least one file");
   }
-  checked(object.file(), [&] { return find_document_files(patterns); });
+  checked(object.file(), [&] { return find_document_files(patterns_of(patterns)); });
   return patterns;
 }
 
@@ -134,7 +135,7 @@ TrainOptions read_train(const JsonObject& object, const std::filesystem::path& f
   train.seq_len = optional_integer(object, "seq_len", 1);
   train.batch_size = object.integer_or("batch_size", 1, kAny, train.batch_size);
   train.micro_batch_size = optional_integer(object, "micro_batch_size", 1);
-  train.lr = object.number_or("lr", train.lr);
+  train.lr = object.has("lr") ? std::optional(object.number("lr")) : std::nullopt;
   train.clip = object.number_or("clip", train.clip);
   train.adamw.weight_decay = object.number_or("weight_decay", train.adamw.weight_decay);
   train.adamw.beta1 = object.number_or("beta1", train.adamw.beta1);
@@ -142,7 +143,8 @@ TrainOptions read_train(const JsonObject& object, const std::filesystem::path& f
   train.seed = static_cast<uint64_t>(object.integer_or("seed", 0, kAny, 0));
   train.save_every = object.integer_or("save_every", 0, kAny, train.save_every);
   train.packing = checked(object.file(), [&] {
-    return packing_from_name(object.string_or("packing", name_of(train.packing)));
+    return object.has("packing") ? std::optional(packing_from_name(object.string("packing")))
+                                 : std::nullopt;
   });
   train.add_eos = object.boolean_or("eos", train.add_eos);
   return train;

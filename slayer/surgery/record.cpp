@@ -29,7 +29,9 @@ std::optional<SurgeryRecord> find_surgery_record(const std::filesystem::path& ch
   if (!std::filesystem::exists(path, ignored)) {
     return std::nullopt;
   }
-  return record_from_json(read_json_file(path), path.string());
+  const Json json = read_json_file(path);
+  const bool has_plan = !json.is_object() || json.contains("plan") || !json.contains("training");
+  return has_plan ? std::optional(record_from_json(json, path.string())) : std::nullopt;
 }
 
 }  // namespace slayer

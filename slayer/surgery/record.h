@@ -28,7 +28,8 @@ Json record_to_json(const SurgeryRecord& record);
 /// @throws Error as plan_from_json; keys that others added are passed over.
 SurgeryRecord record_from_json(const Json& json, const std::string& file);
 
-/// The record of a checkpoint folder; nothing when it has none.
+/// The record of a checkpoint folder; nothing when it has none, or only what a training left that
+/// followed no plan.
 std::optional<SurgeryRecord> find_surgery_record(const std::filesystem::path& checkpoint);
 
 }  // namespace slayer

@@ -33,7 +33,7 @@ void AdamW::step(std::vector<TrainableParameter>& parameters, double lr, double 
                       second_moments_[i],
                       /*max_exp_avg_sqs=*/{},
                       steps_taken_,
-                      lr,
+                      lr * parameter.lr_scale,
                       options_.beta1,
                       options_.beta2,
                       has_decay ? options_.weight_decay : 0.0,

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <map>
 
 #include "slayer/checkpoint/writer.h"
 #include "slayer/core/json.h"
+#include "slayer/core/version.h"
 #include "slayer/surgery/model_card.h"
 #include "slayer/surgery/model_folder.h"
 #include "slayer/surgery/tensor_stream.h"
@@ -21,12 +21,17 @@ constexpr std::string_view kTrainingKey = "training";
 constexpr std::string_view kConfigFile = "config.json";
 constexpr int64_t kLargestStep = int64_t{1} << 40U;
 
-/// For TensorToWrite: a master weight, narrowed to the stored dtype.
-std::function<void(OutputFile&)> write_trained(const at::Tensor& master,
+/// What a tensor became, in float32: called when it is written, so that merged weights exist one at
+/// a time.
+using TrainedValues = std::function<at::Tensor()>;
+
+/// For TensorToWrite: trained values, narrowed to the stored dtype.
+std::function<void(OutputFile&)> write_trained(const TrainedValues& trained,
                                                const TensorInfo& info,
                                                const std::stop_token& stop) {
-  return [values = master.detach().cpu().contiguous(), info, stop](OutputFile& file) {
-    const float* all = values.const_data_ptr<float>();
+  return [trained, info, stop](OutputFile& file) {
+    const at::Tensor values = trained().detach().cpu().contiguous();
+    const float* const all = values.const_data_ptr<float>();
     stream_computed(
         info,
         [all](int64_t begin, std::span<float> stretch) {
@@ -46,28 +51,61 @@ std::function<void(OutputFile&)> write_frozen(const Checkpoint& checkpoint,
   };
 }
 
-std::vector<TensorToWrite> tensors_to_write(const TrainJob& job,
-                                            const std::vector<TrainableParameter>& parameters,
-                                            const std::stop_token& stop) {
+at::Tensor read_as_float(const Checkpoint& checkpoint, const TensorInfo& info) {
+  at::Tensor values = at::empty(info.shape, at::kFloat);
+  checkpoint.read(info, 0, {values.mutable_data_ptr<float>(), static_cast<size_t>(values.numel())});
+  return values;
+}
+
+/// The trained tensors by name.
+std::map<std::string, TrainedValues> trained_values(
+    const TrainJob& job, const std::vector<TrainableParameter>& parameters) {
   std::map<std::string, at::Tensor> masters;
   for (const TrainableParameter& parameter : parameters) {
     masters.emplace(parameter.name, parameter.master);
   }
+  std::map<std::string, TrainedValues> trained;
+  for (const TensorInfo& info : job.checkpoint.tensors()) {
+    if (const auto master = masters.find(info.name); master != masters.end()) {
+      trained[info.name] = [values = master->second] { return values; };
+    }
+    if (!job.trainable.lora || !info.name.ends_with(".weight")) {
+      continue;
+    }
+    if (const auto a = masters.find(lora_a_name(info.name)); a != masters.end()) {
+      trained[info.name] = [checkpoint = job.checkpoint,
+                            info,
+                            a = a->second.cpu(),
+                            b = masters.at(lora_b_name(info.name)).cpu(),
+                            scale = job.trainable.lora->scale()] {
+        return merged_weight(read_as_float(checkpoint, info), a, b, scale);
+      };
+    }
+  }
+  return trained;
+}
+
+std::vector<TensorToWrite> tensors_to_write(const TrainJob& job,
+                                            const std::vector<TrainableParameter>& parameters,
+                                            const std::stop_token& stop) {
+  const std::map<std::string, TrainedValues> trained = trained_values(job, parameters);
   std::vector<TensorToWrite> tensors;
   for (const TensorInfo& info : job.checkpoint.tensors()) {
-    const auto master = masters.find(info.name);
+    const auto values = trained.find(info.name);
     tensors.push_back({.info = info,
-                       .write = master == masters.end()
+                       .write = values == trained.end()
                                     ? write_frozen(job.checkpoint, info, stop)
-                                    : write_trained(master->second, info, stop)});
+                                    : write_trained(values->second, info, stop)});
   }
   return tensors;
 }
 
 Json training_record(const TrainJob& job, const TrainPosition& position) {
   std::vector<std::string> data;
-  for (const fs::path& file : job.corpus.source.files) {
-    data.push_back(file.filename().string());
+  for (const TrainSource& source : job.sources) {
+    for (const fs::path& file : source.corpus.source.files) {
+      data.push_back(file.filename().string());
+    }
   }
   return {{"step", position.step},
           {"tokens", position.tokens},
@@ -75,19 +113,41 @@ Json training_record(const TrainJob& job, const TrainPosition& position) {
           {"settings", job.settings}};
 }
 
+/// The source's slayer.json, its plan marking all layers that have now been trained, so that a pack
+/// holds them too; without a plan, no more than who wrote it.
+Json surgery_record(const TrainJob& job) {
+  if (!job.record) {
+    return {{"format", 1}, {"version", version()}};
+  }
+  Json record = read_json_file(job.checkpoint.path() / kRecordFile);
+  for (const int64_t layer : job.trainable.layers) {
+    record["plan"]["layers"][static_cast<size_t>(layer)]["train"] = true;
+  }
+  return record;
+}
+
 std::string training_card(const TrainJob& job, const TrainPosition& position) {
+  int64_t documents = 0;
+  int64_t tokens = 0;
+  size_t files = 0;
+  for (const TrainSource& source : job.sources) {
+    documents += source.corpus.tokens.document_count();
+    tokens += source.corpus.tokens.token_count();
+    files += source.corpus.source.files.size();
+  }
   return fmt::format(
       "\n## Training\n\n"
-      "Layers {} were trained on {} documents ({} tokens) from {} files: {} steps, {} tokens,\n"
-      "AdamW, learning rate {:g} (cosine), {} sequences of {} tokens a step. All settings are in\n"
+      "Trained: {}; on {} documents ({} tokens) from {} files: {} steps, {} tokens,\n"
+      "AdamW, learning rate {:g} ({}), {} sequences of {} tokens a step. All settings are in\n"
       "`{}`.\n",
-      fmt::join(job.layers, ", "),
-      job.corpus.tokens.document_count(),
-      job.corpus.tokens.token_count(),
-      job.corpus.source.files.size(),
+      describe(job.trainable),
+      documents,
+      tokens,
+      files,
       position.step,
       position.tokens,
-      job.options.lr,
+      *job.options.lr,
+      name_of(job.options.schedule),
       job.options.batch_size,
       *job.options.seq_len,
       kRecordFile);
@@ -99,7 +159,7 @@ std::map<std::string, std::string> files_to_write(const TrainJob& job,
   const fs::path& source = job.checkpoint.path();
   files[std::string(kConfigFile)] = read_text_file(source / kConfigFile);
   const std::string record_file(kRecordFile);
-  Json record = read_json_file(source / record_file);
+  Json record = surgery_record(job);
   record[kTrainingKey] = training_record(job, position);
   files[record_file] = record.dump(2) + "\n";
   const std::string card_file(kModelCardFile);

@@ -17,6 +17,7 @@ class TrainFolder final {
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   std::filesystem::path cache() const { return path_ / "cache"; }
   std::filesystem::path model() const { return path_ / "model"; }
+  std::filesystem::path adapter() const { return path_ / "adapter"; }
 
   /// The settings of the training that the folder holds; nothing when it is not there, or holds at
   /// most tokenised data. @throws Error when it holds something else.

@@ -1,7 +1,6 @@
 #include <ATen/ATen.h>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "slayer/checkpoint/family.h"
 #include "slayer/model/device.h"
@@ -10,8 +9,25 @@
 namespace slayer {
 namespace {
 
+int64_t lora_parameters(const TrainJob& job) {
+  const LoraOptions& lora = *job.trainable.lora;
+  int64_t count = 0;
+  for (const ExpectedTensor& expected : expected_tensors(job.checkpoint.config())) {
+    if (expected.layer >= 0 && is_target(lora, expected.role)) {
+      count += lora.rank * (expected.shape[0] + expected.shape[1]);
+    }
+  }
+  return count;
+}
+
 int64_t trained_parameters(const TrainJob& job) {
-  return static_cast<int64_t>(job.layers.size()) * parameters_per_layer(job.checkpoint.config());
+  const ModelConfig& config = job.checkpoint.config();
+  if (job.trainable.lora) {
+    return lora_parameters(job);
+  }
+  return job.trainable.has_all
+             ? parameter_count(config)
+             : static_cast<int64_t>(job.trainable.layers.size()) * parameters_per_layer(config);
 }
 
 /// Elements that autograd keeps for each token of a layer: both norms' inputs and outputs, queries,
@@ -27,46 +43,80 @@ TrainForecast forecast(const TrainJob& job) {
   const ModelConfig& config = job.checkpoint.config();
   const TrainOptions& options = job.options;
   const auto width = static_cast<int64_t>(c10::elementSize(scalar_type_from_name(options.dtype)));
-  const int64_t layers_with_graph = config.num_hidden_layers - job.layers.front();
+  const int64_t layers_with_graph = config.num_hidden_layers - job.trainable.layers.front();
   TrainForecast result;
-  result.documents = job.corpus.tokens.document_count();
-  result.tokens_per_epoch = job.corpus.tokens.token_count();
-  result.sequences_per_epoch = job.sequences().count();
+  for (const TrainSource& source : job.sources) {
+    result.documents += source.corpus.tokens.document_count();
+    result.tokens += source.corpus.tokens.token_count();
+  }
+  const TrainingData data = job.data();
+  result.sequences_per_epoch = data.draws_per_epoch();
+  result.cut_documents = data.cut_documents();
   result.tokens_per_step = options.batch_size * *options.seq_len;
   result.epochs = static_cast<double>(*options.steps * options.batch_size) /
                   static_cast<double>(result.sequences_per_epoch);
   result.parameters = parameter_count(config);
   result.trainable_parameters = trained_parameters(job);
-  const bool has_masters = width < int64_t{sizeof(float)};
-  result.weight_bytes = result.parameters * width +
-                        (has_masters ? result.trainable_parameters * int64_t{sizeof(float)} : 0);
+  const bool has_masters = !job.trainable.lora && width < int64_t{sizeof(float)};
+  result.weight_bytes =
+      result.parameters * width +
+      (job.trainable.lora ? result.trainable_parameters * int64_t{sizeof(float)} : 0) +
+      (has_masters ? result.trainable_parameters * int64_t{sizeof(float)} : 0);
   result.gradient_bytes = result.trainable_parameters * int64_t{sizeof(float)};
   result.optimizer_bytes = 2 * result.trainable_parameters * int64_t{sizeof(float)};
-  result.activation_bytes = *options.micro_batch_size * *options.seq_len * width *
-                            activations_per_token(config) * layers_with_graph;
+  const int64_t kept = options.recompute.value_or(false)
+                           ? activations_per_token(config) + config.hidden_size * layers_with_graph
+                           : activations_per_token(config) * layers_with_graph;
+  result.activation_bytes = *options.micro_batch_size * *options.seq_len * width * kept;
   return result;
 }
+
+namespace {
+
+/// A line for each source of several, and one for documents that are cut.
+std::string describe_sources(const TrainJob& job, const TrainForecast& forecast) {
+  std::string lines;
+  for (const TrainSource& source : job.sources) {
+    if (job.sources.size() > 1) {
+      lines += fmt::format("  {:5.1f} %  {}{}: {} documents, {} tokens\n",
+                           100.0 * source.share,
+                           source.corpus.source.files.front().string(),
+                           source.corpus.source.files.size() > 1 ? ", ..." : "",
+                           source.corpus.tokens.document_count(),
+                           format_count(static_cast<double>(source.corpus.tokens.token_count())));
+    }
+  }
+  if (forecast.cut_documents > 0) {
+    lines += fmt::format("  {} documents are longer than a sequence: their ends are left out\n",
+                         forecast.cut_documents);
+  }
+  return lines;
+}
+
+}  // namespace
 
 std::string describe(const TrainJob& job, const TrainForecast& forecast) {
   const TrainOptions& options = job.options;
   return fmt::format(
-      "data      {} documents, {} tokens, {} sequences of {} ({}); {}\n"
-      "steps     {} of {} sequences = {} tokens ({:.2f} epochs), warm-up {}, lr {:g} cosine\n"
-      "trains    layers {}: {} of {} parameters ({:.1f} %)\n"
-      "memory    about {}: weights {}, gradients {}, optimizer {}, activations {}",
+      "data      {} documents, {} tokens, {} sequences of {} ({}); {}\n{}"
+      "steps     {} of {} sequences = {} tokens ({:.2f} epochs), warm-up {}, lr {:g} {}\n"
+      "trains    {}: {} of {} parameters ({:.1f} %)\n"
+      "memory    about {}: weights {}, gradients {}, optimizer {}, activations {}{}",
       forecast.documents,
-      format_count(static_cast<double>(forecast.tokens_per_epoch)),
+      format_count(static_cast<double>(forecast.tokens)),
       forecast.sequences_per_epoch,
       *options.seq_len,
-      name_of(options.packing),
+      name_of(*options.packing),
       job.document_tokens,
+      describe_sources(job, forecast),
       *options.steps,
       options.batch_size,
       format_count(static_cast<double>(*options.steps * forecast.tokens_per_step)),
       forecast.epochs,
       *options.warmup,
-      options.lr,
-      fmt::join(job.layers, ", "),
+      *options.lr,
+      name_of(options.schedule),
+      describe(job.trainable),
       format_count(static_cast<double>(forecast.trainable_parameters)),
       format_count(static_cast<double>(forecast.parameters)),
       100.0 * static_cast<double>(forecast.trainable_parameters) /
@@ -75,18 +125,20 @@ std::string describe(const TrainJob& job, const TrainForecast& forecast) {
       format_bytes(static_cast<double>(forecast.weight_bytes)),
       format_bytes(static_cast<double>(forecast.gradient_bytes)),
       format_bytes(static_cast<double>(forecast.optimizer_bytes)),
-      format_bytes(static_cast<double>(forecast.activation_bytes)));
+      format_bytes(static_cast<double>(forecast.activation_bytes)),
+      options.recompute.value_or(false) ? " (recomputed)" : "");
 }
 
 Json to_json(const TrainJob& job, const TrainForecast& forecast) {
   return {{"settings", job.settings},
           {"document_tokens", job.document_tokens},
           {"documents", forecast.documents},
-          {"tokens_per_epoch", forecast.tokens_per_epoch},
+          {"tokens", forecast.tokens},
+          {"cut_documents", forecast.cut_documents},
           {"sequences_per_epoch", forecast.sequences_per_epoch},
           {"tokens_per_step", forecast.tokens_per_step},
           {"epochs", forecast.epochs},
-          {"layers", job.layers},
+          {"layers", job.trainable.layers},
           {"parameters", forecast.parameters},
           {"trainable_parameters", forecast.trainable_parameters},
           {"memory_bytes",

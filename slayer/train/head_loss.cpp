@@ -31,7 +31,8 @@ double logits_to_gradient(at::Tensor& logits, const at::Tensor& targets, double 
 HeadLoss head_loss(const at::Tensor& hidden,
                    const at::Tensor& lm_head,
                    const at::Tensor& target_ids,
-                   double scale) {
+                   double scale,
+                   const at::Tensor& head_gradient) {
   const at::NoGradGuard no_grad;
   HeadLoss result{.hidden_gradient = at::zeros_like(hidden)};
   const at::Tensor rows = target_ids.ne(kNoTarget).nonzero().squeeze(1);
@@ -42,6 +43,9 @@ HeadLoss head_loss(const at::Tensor& hidden,
     const at::Tensor states = hidden.index_select(0, index);
     at::Tensor logits = at::mm(states, lm_head.t()).to(at::kFloat);
     result.loss_sum += logits_to_gradient(logits, target_ids.index_select(0, index), scale);
+    if (head_gradient.defined()) {
+      at::Tensor(head_gradient).addmm_(logits.t(), states.to(at::kFloat));
+    }
     result.hidden_gradient.index_copy_(0, index, at::mm(logits.to(lm_head.dtype()), lm_head));
   }
   return result;

@@ -10,16 +10,19 @@ struct HeadLoss {
   at::Tensor hidden_gradient;  ///< [tokens, hidden], of loss_sum * scale; in hidden's dtype.
 };
 
-/// Next-token cross entropy through a frozen head. Forward and backward in one pass over chunks of
+/// Next-token cross entropy through the head. Forward and backward in one pass over chunks of
 /// rows, so that the full logits never exist: for chunk C with probabilities P and one-hot targets
 /// Y, the gradient is scale * (P - Y) W. Rows without a target cost nothing.
 /// @param hidden      [tokens, hidden], after the final norm.
 /// @param lm_head     [vocab, hidden]
 /// @param target_ids  [tokens] int64, kNoTarget where there is none.
+/// @param head_gradient  [vocab, hidden] float32 to which the head's gradient is added; undefined
+///                       where the head is frozen, which saves a product as large as the forward's.
 /// Source: Hsu et al. 2024, arXiv 2410.10989, section 3.2 (fused linear cross entropy).
 HeadLoss head_loss(const at::Tensor& hidden,
                    const at::Tensor& lm_head,
                    const at::Tensor& target_ids,
-                   double scale);
+                   double scale,
+                   const at::Tensor& head_gradient = {});
 
 }  // namespace slayer

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -8,10 +9,10 @@
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/json.h"
 #include "slayer/core/progress.h"
-#include "slayer/data/corpus.h"
-#include "slayer/data/packing.h"
 #include "slayer/surgery/record.h"
+#include "slayer/train/forgetting.h"
 #include "slayer/train/options.h"
+#include "slayer/train/training_data.h"
 
 namespace slayer {
 
@@ -25,14 +26,15 @@ struct TrainControl {
 struct TrainJob {
   TrainOptions options;  ///< All optionals filled.
   Checkpoint checkpoint;
-  SurgeryRecord record;
-  std::vector<int64_t> layers;  ///< Those that train, ascending.
-  Corpus corpus;
+  std::optional<SurgeryRecord> record;
+  TrainableSet trainable;
+  WatchedTexts watched;
+  std::vector<TrainSource> sources;
   std::string document_tokens;  ///< Which special tokens stand around documents, in words.
   TokenId padding = 0;
   Json settings;  ///< What OUT/training.json holds.
 
-  PackedSequences sequences() const;
+  TrainingData data() const;  ///< This must outlive it.
 };
 
 /// Checks the options, opens the checkpoint and tokenises the data. Where OUT holds a training,
@@ -44,7 +46,8 @@ TrainJob prepare(const TrainOptions& options, const TrainControl& control);
 /// What a training will need and do; for --dry-run and before the first step.
 struct TrainForecast {
   int64_t documents = 0;
-  int64_t tokens_per_epoch = 0;
+  int64_t cut_documents = 0;  ///< See Packing::kWhole.
+  int64_t tokens = 0;         ///< Of all documents.
   int64_t sequences_per_epoch = 0;
   int64_t tokens_per_step = 0;
   double epochs = 0.0;

@@ -1,5 +1,6 @@
 #include "slayer/train/metrics.h"
 
+#include <cmath>
 #include <sstream>
 #include <string>
 
@@ -11,8 +12,8 @@ namespace slayer {
 namespace fs = std::filesystem;
 namespace {
 
-/// The lines of steps 1 to `last_step`, as far as they are whole.
-std::string lines_until(const fs::path& path, int64_t last_step) {
+/// The lines of steps 1 to `last_step`, as far as they are whole, and their losses.
+std::string lines_until(const fs::path& path, int64_t last_step, std::vector<double>& losses) {
   std::string kept;
   if (!fs::exists(path)) {
     return kept;
@@ -24,25 +25,41 @@ std::string lines_until(const fs::path& path, int64_t last_step) {
       break;
     }
     kept += line + "\n";
+    losses.push_back(json.value("loss", 0.0));
   }
   return kept;
+}
+
+void add_watched(Json& line, const std::string& name, std::optional<double> loss) {
+  if (loss) {
+    line[name + "_loss"] = *loss;
+    line[name + "_perplexity"] = std::exp(*loss);
+  }
 }
 
 }  // namespace
 
 MetricsFile::MetricsFile(const fs::path& path, int64_t last_step) : path_(path) {
-  write_text_file(path, lines_until(path, last_step));
+  write_text_file(path, lines_until(path, last_step, losses_before_));
   file_.open(path, std::ios::app);
 }
 
 void MetricsFile::append(const StepMetrics& metrics) {
-  const nlohmann::ordered_json line = {{"step", metrics.step},
-                                       {"loss", metrics.loss},
-                                       {"lr", metrics.lr},
-                                       {"grad_norm", metrics.grad_norm},
-                                       {"tokens", metrics.tokens},
-                                       {"tokens_per_second", metrics.tokens_per_second},
-                                       {"elapsed_s", metrics.elapsed_s}};
+  Json line = {{"step", metrics.step},
+               {"loss", metrics.loss},
+               {"lr", metrics.lr},
+               {"grad_norm", metrics.grad_norm},
+               {"tokens", metrics.tokens},
+               {"tokens_per_second", metrics.tokens_per_second},
+               {"elapsed_s", metrics.elapsed_s}};
+  if (metrics.is_spike) {
+    line["spike"] = true;
+  }
+  add_watched(line, "domain", metrics.watched.domain);
+  add_watched(line, "general", metrics.watched.general);
+  if (metrics.watched.general) {
+    line["forgetting"] = metrics.forgetting;
+  }
   file_ << line.dump() << '\n' << std::flush;
   if (!file_) {
     throw Error({.file = path_.string(), .found = "a failed write", .hint = "is the disk full?"});

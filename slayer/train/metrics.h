@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <vector>
+
+#include "slayer/train/forgetting.h"
 
 namespace slayer {
 
@@ -15,6 +18,11 @@ struct StepMetrics {
   int64_t tokens = 0;      ///< Input tokens so far.
   double tokens_per_second = 0.0;
   double elapsed_s = 0.0;
+  bool is_spike = false;  ///< See LossSpikes; the key "spike" stands in such lines only.
+  /// After the step, where the watched texts were looked at then; keys "domain_loss",
+  /// "domain_perplexity", "general_loss", "general_perplexity" and "forgetting".
+  WatchedLosses watched = {};
+  double forgetting = 0.0;
 };
 
 /// metrics.jsonl: what each step did, one JSON object a line.
@@ -24,11 +32,15 @@ class MetricsFile final {
   /// off, are removed.
   MetricsFile(const std::filesystem::path& path, int64_t last_step);
 
+  /// Losses of the steps whose lines were there already.
+  const std::vector<double>& losses_before() const { return losses_before_; }
+
   /// @throws Error when the disk is full.
   void append(const StepMetrics& metrics);
 
  private:
   std::filesystem::path path_;
+  std::vector<double> losses_before_;
   std::ofstream file_;
 };
 

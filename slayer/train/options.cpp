@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "slayer/core/error.h"
+#include "slayer/data/mixture.h"
 
 namespace slayer {
 namespace {
@@ -13,6 +14,8 @@ namespace {
 constexpr int64_t kDefaultSequenceTokens = 2048;
 constexpr int64_t kMicroBatchTokens = 2048;
 constexpr double kWarmupShare = 0.06;
+constexpr double kDecayShare = 0.1;
+constexpr double kEvalShare = 0.1;
 constexpr int64_t kLargestCount = int64_t{1} << 40U;
 
 void require_count(const std::string& option, std::optional<int64_t> value, int64_t low) {
@@ -43,9 +46,72 @@ std::string_view name_of(BosPolicy bos) {
   return "tokenizer";
 }
 
-/// Sequences of `seq_len` tokens that the corpus fills, the last one perhaps in part.
-int64_t sequences_of(int64_t corpus_tokens, int64_t seq_len) {
-  return (corpus_tokens + seq_len - 1) / seq_len;
+double default_lr(Method method) {
+  return method == Method::kPlan || method == Method::kLora ? 2e-4 : 2e-5;
+}
+
+bool is_watching(const TrainOptions& options) {
+  return !options.eval_domain.empty() || !options.eval_general.empty() || options.holdout > 0.0;
+}
+
+/// A setting as a user knows it. The key "format" is taken: it counts the changes of such files.
+std::string setting_name(const std::string& key) {
+  if (key == "checkpoint" || key == "format") {
+    return key;
+  }
+  return fmt::format("--{}", key == "rows" ? std::string_view("format") : std::string_view(key));
+}
+
+Json schedule_settings(const TrainOptions& resolved) {
+  Json settings = {{"schedule", name_of(resolved.schedule)}, {"min-lr", resolved.min_lr}};
+  if (resolved.decay_steps) {
+    settings["decay-steps"] = *resolved.decay_steps;
+  }
+  if (!resolved.lr_scales.empty()) {
+    settings["lr-scale"] = resolved.lr_scales;
+  }
+  return settings;
+}
+
+Json watch_settings(const TrainOptions& resolved, const TrainFacts& facts) {
+  Json settings = Json::object();
+  if (resolved.holdout > 0.0) {
+    settings["holdout"] = resolved.holdout;
+  }
+  if (resolved.eval_every) {
+    settings["eval-every"] = *resolved.eval_every;
+  }
+  if (!facts.domain_key.empty()) {
+    settings["eval-domain"] = facts.domain_key;
+  }
+  if (!facts.general_key.empty()) {
+    settings["eval-general"] = facts.general_key;
+  }
+  if (resolved.stop_if_forgetting) {
+    settings["stop-if-forgetting"] = *resolved.stop_if_forgetting;
+  }
+  return settings;
+}
+
+void validate_watching(const TrainOptions& options) {
+  if (options.eval_every && !is_watching(options)) {
+    throw Error({.file = "--eval-every",
+                 .found = "no text",
+                 .expected = "held-out text to watch: --eval-domain, --eval-general or --holdout"});
+  }
+  if (options.stop_if_forgetting) {
+    require_number("--stop-if-forgetting", *options.stop_if_forgetting, 0.0, 1e9);
+    if (options.eval_general.empty()) {
+      throw Error({.file = "--stop-if-forgetting",
+                   .found = "no text",
+                   .expected = "text that must not be forgotten: --eval-general"});
+    }
+  }
+}
+
+/// The share of the steps, at least one.
+int64_t share_of_steps(double share, int64_t steps) {
+  return static_cast<int64_t>(std::ceil(share * static_cast<double>(steps)));
 }
 
 }  // namespace
@@ -58,11 +124,28 @@ void validate(const TrainOptions& options) {
   require_count("--threads", options.threads, 1);
   require_count("--batch-size", options.batch_size, 1);
   require_count("--save-every", options.save_every, 0);
-  require_number("--lr", options.lr, 0.0, 1.0);
+  validate(options.method);
+  require_count("--decay-steps", options.decay_steps, 0);
+  require_count("--eval-every", options.eval_every, 1);
+  require_number("--min-lr", options.min_lr, 0.0, options.lr.value_or(1.0));
+  require_number("--lr", options.lr.value_or(0.0), 0.0, 1.0);
   require_number("--clip", options.clip, 0.0, 1e9);
   require_number("--weight-decay", options.adamw.weight_decay, 0.0, 1.0);
   require_number("--beta1", options.adamw.beta1, 0.0, 0.999999);
   require_number("--beta2", options.adamw.beta2, 0.0, 0.999999);
+  require_number("--holdout", options.holdout, 0.0, 0.9);
+  if (options.holdout > 0.0 && options.format != DocumentFormat::kText) {
+    throw Error({.file = "--holdout",
+                 .found = fmt::format("--format {}", name_of(options.format)),
+                 .expected = "--format text"});
+  }
+  sources_of(parse_weighted_texts(options.data));
+  if (options.decay_steps && options.schedule != ScheduleShape::kWsd) {
+    throw Error({.file = "--decay-steps",
+                 .found = fmt::format("--schedule {}", name_of(options.schedule)),
+                 .expected = "--schedule wsd"});
+  }
+  validate_watching(options);
 }
 
 TrainOptions resolve(TrainOptions options, const TrainFacts& facts) {
@@ -75,45 +158,61 @@ TrainOptions resolve(TrainOptions options, const TrainFacts& facts) {
                                          facts.max_position_embeddings)});
   }
   options.seq_len = seq_len;
-  const int64_t an_epoch =
-      (sequences_of(facts.corpus_tokens, seq_len) + options.batch_size - 1) / options.batch_size;
-  options.steps = options.steps.value_or(an_epoch);
-  options.warmup = options.warmup.value_or(
-      static_cast<int64_t>(std::ceil(kWarmupShare * static_cast<double>(*options.steps))));
+  const Packing usual =
+      options.format == DocumentFormat::kText ? Packing::kDocuments : Packing::kWhole;
+  options.packing = options.packing.value_or(usual);
+  if (!options.steps) {
+    const int64_t draws = facts.draws_per_epoch(seq_len, *options.packing);
+    options.steps = (draws + options.batch_size - 1) / options.batch_size;
+  }
+  options.warmup = options.warmup.value_or(share_of_steps(kWarmupShare, *options.steps));
+  if (options.schedule == ScheduleShape::kWsd) {
+    options.decay_steps = options.decay_steps.value_or(share_of_steps(kDecayShare, *options.steps));
+  }
+  if (is_watching(options)) {
+    options.eval_every = options.eval_every.value_or(share_of_steps(kEvalShare, *options.steps));
+  }
   options.micro_batch_size = options.micro_batch_size.value_or(
       std::clamp<int64_t>(kMicroBatchTokens / seq_len, 1, options.batch_size));
   options.threads = options.threads.value_or(facts.cores);
+  options.lr = options.lr.value_or(default_lr(options.method.method));
+  require_number("--min-lr", options.min_lr, 0.0, *options.lr);
   return options;
 }
 
 Json settings_to_json(const TrainOptions& resolved, const TrainFacts& facts) {
-  return {{"format", 1},
-          {"checkpoint", facts.checkpoint_hash},
-          {"data", facts.data_key},
-          {"steps", *resolved.steps},
-          {"warmup", *resolved.warmup},
-          {"seq-len", *resolved.seq_len},
-          {"batch-size", resolved.batch_size},
-          {"micro-batch-size", *resolved.micro_batch_size},
-          {"threads", *resolved.threads},
-          {"lr", resolved.lr},
-          {"clip", resolved.clip},
-          {"weight-decay", resolved.adamw.weight_decay},
-          {"beta1", resolved.adamw.beta1},
-          {"beta2", resolved.adamw.beta2},
-          {"seed", resolved.seed},
-          {"save-every", resolved.save_every},
-          {"packing", name_of(resolved.packing)},
-          {"bos", name_of(resolved.bos)},
-          {"eos", resolved.add_eos},
-          {"dtype", resolved.dtype},
-          {"device", resolved.device}};
+  Json settings = {{"format", 1}, {"checkpoint", facts.checkpoint_hash}};
+  settings.update(method_settings(resolved.method));
+  settings.update({{"data", facts.data_key},
+                   {"steps", *resolved.steps},
+                   {"warmup", *resolved.warmup},
+                   {"seq-len", *resolved.seq_len},
+                   {"batch-size", resolved.batch_size},
+                   {"micro-batch-size", *resolved.micro_batch_size},
+                   {"threads", *resolved.threads},
+                   {"lr", *resolved.lr},
+                   {"clip", resolved.clip},
+                   {"weight-decay", resolved.adamw.weight_decay},
+                   {"beta1", resolved.adamw.beta1},
+                   {"beta2", resolved.adamw.beta2},
+                   {"seed", resolved.seed},
+                   {"save-every", resolved.save_every},
+                   {"rows", name_of(resolved.format)},
+                   {"packing", name_of(*resolved.packing)},
+                   {"bos", name_of(resolved.bos)},
+                   {"eos", resolved.add_eos},
+                   {"dtype", resolved.dtype},
+                   {"device", resolved.device},
+                   {"recompute", resolved.recompute.value_or(false)}});
+  settings.update(schedule_settings(resolved));
+  settings.update(watch_settings(resolved, facts));
+  return settings;
 }
 
 void keep_choices(TrainOptions& options, const Json& stored, const std::string& file) {
   const JsonObject settings(stored, file);
   const auto keep = [&settings](std::optional<int64_t>& value, std::string_view key) {
-    if (!value) {
+    if (!value && settings.has(key)) {
       value = settings.integer(key, 0, kLargestCount);
     }
   };
@@ -122,19 +221,34 @@ void keep_choices(TrainOptions& options, const Json& stored, const std::string& 
   keep(options.seq_len, "seq-len");
   keep(options.micro_batch_size, "micro-batch-size");
   keep(options.threads, "threads");
+  if (options.schedule == ScheduleShape::kWsd) {
+    keep(options.decay_steps, "decay-steps");
+  }
+  if (is_watching(options)) {
+    keep(options.eval_every, "eval-every");
+  }
+  if (!options.recompute && settings.has("recompute")) {
+    options.recompute = settings.boolean("recompute");
+  }
+  if (!options.lr && settings.has("lr")) {
+    options.lr = settings.number("lr");
+  }
+  keep_choices(options.method, settings);
 }
 
 void require_same_settings(const Json& stored, const Json& now, const std::string& file) {
-  const JsonObject settings(stored, file);
-  for (const auto& [key, value] : now.items()) {
-    const Json& before = stored.contains(key) ? stored.at(key) : Json();
+  Json all = now;  // Options that only the stored training had come last.
+  for (const auto& [key, value] : stored.items()) {
+    all.emplace(key, nullptr);
+  }
+  for (const auto& [key, value] : all.items()) {
+    const Json before = stored.value(key, Json());
     const bool may_grow = key == "steps";
     if (before == value || (may_grow && before.is_number_integer() && before < value)) {
       continue;
     }
-    const bool is_option = key != "checkpoint" && key != "format";
     throw Error({.file = file,
-                 .item = (is_option ? "--" : "") + key,
+                 .item = setting_name(key),
                  .found = value.dump() + " now",
                  .expected = before.dump() + (may_grow ? " or more" : "") + ", as it began",
                  .hint = "--force begins anew, another --out keeps both"});

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,9 @@
 #include "slayer/core/json.h"
 #include "slayer/data/corpus.h"
 #include "slayer/data/packing.h"
+#include "slayer/train/method.h"
+#include "slayer/train/parameter_groups.h"
+#include "slayer/train/schedule.h"
 
 namespace slayer {
 
@@ -26,30 +30,44 @@ struct AdamWOptions {
 /// Defaults are LLaMA Pro's (arXiv 2401.02415, section 4.1: learning rate 2e-4, cosine, warm-up
 /// over 6 % of the steps, weight decay 0.1, clipping at 1.0), betas are Llama 2's (arXiv
 /// 2307.09288, section 2.2); its batches of 1,024 x 4,096 tokens are cut to what one machine does.
+/// LoRA's learning rate is 2e-4 too (QLoRA, arXiv 2305.14314, appendix B.2); where existing layers
+/// themselves train (last-k, layers, full) it is 2e-5 (Llama 2, section 3.1).
 struct TrainOptions {
   std::filesystem::path checkpoint;
-  std::vector<std::string> data;    ///< Files, folders, globs.
-  std::string text_field = "text";  ///< Of .jsonl files.
+  std::vector<std::string> data;  ///< Files, folders, globs; with weights, see WeightedText.
+  DocumentFormat format = DocumentFormat::kText;
+  std::string text_field = "text";  ///< Of kText: the column of rows.
   std::filesystem::path out;
   std::filesystem::path cache_dir;  ///< Of the tokenised corpus; empty: OUT/cache.
+  MethodOptions method;
 
   std::optional<int64_t> steps;             ///< One epoch.
   std::optional<int64_t> warmup;            ///< In steps; 6 % of them.
   std::optional<int64_t> seq_len;           ///< The model's positions, at most 2048.
   std::optional<int64_t> micro_batch_size;  ///< Rows that run together; 2048 tokens' worth.
   std::optional<int64_t> threads;           ///< The machine's cores.
+  std::optional<double> lr;                 ///< Peak; by method.
+  std::optional<bool> recompute;            ///< Activations; where memory would not do.
+  std::optional<int64_t> decay_steps;       ///< Of the schedule wsd: 10 % of the steps.
+  std::optional<int64_t> eval_every;        ///< Steps; a tenth of them where there is text.
   int64_t batch_size = 8;                   ///< Sequences a step.
-  double lr = 2e-4;
+  ScheduleShape schedule = ScheduleShape::kCosine;
+  double min_lr = 0.0;  ///< Where the schedule ends.
+  LrScales lr_scales;
   double clip = 1.0;  ///< Largest norm of a step's gradient; 0: no limit.
   AdamWOptions adamw;
   uint64_t seed = 0;
-  int64_t save_every = 100;  ///< Steps; 0: only at the end.
-  Packing packing = Packing::kDocuments;
+  int64_t save_every = 100;        ///< Steps; 0: only at the end.
+  std::optional<Packing> packing;  ///< kDocuments; kWhole for conversations.
   BosPolicy bos = BosPolicy::kTokenizer;
   bool add_eos = true;
   std::string dtype = "float32";
   std::string device = "cpu";
-  bool force = false;  ///< Throw away what OUT holds and begin anew.
+  double holdout = 0.0;  ///< Share of the first source's documents, watched instead of trained on.
+  std::vector<std::string> eval_domain;  ///< Held-out text to watch: files, folders, globs.
+  std::vector<std::string> eval_general;
+  std::optional<double> stop_if_forgetting;  ///< Growth of the general text's perplexity.
+  bool force = false;                        ///< Throw away what OUT holds and begin anew.
 };
 
 /// @throws Error naming the option whose value no training could follow.
@@ -57,9 +75,11 @@ void validate(const TrainOptions& options);
 
 /// What `resolve` looks at to choose.
 struct TrainFacts {
-  std::string checkpoint_hash;
-  std::string data_key;  ///< Corpus::key
-  int64_t corpus_tokens = 0;
+  std::string checkpoint_hash = {};
+  Json data_key = {};            ///< Of the sources.
+  std::string domain_key = {};   ///< WatchedText::key; empty without such text.
+  std::string general_key = {};  ///< As domain_key.
+  std::function<int64_t(int64_t seq_len, Packing)> draws_per_epoch = {};
   int64_t max_position_embeddings = 0;
   int64_t cores = 1;
 };

@@ -106,13 +106,16 @@ void TrainStates::save(const TrainPosition& position,
                   {{"format", 1},
                    {"step", position.step},
                    {"tokens", position.tokens},
-                   {"elapsed_s", position.elapsed_s}});
+                   {"elapsed_s", position.elapsed_s},
+                   {"watch", to_json(position.watch)}});
   staged.commit();
   std::vector<int64_t> old = steps();
   old.resize(old.size() - std::min(old.size(), kKept));
   for (const int64_t step : old) {
-    std::error_code ignored;  // a leftover costs space, not correctness
-    fs::remove_all(path_of(step), ignored);
+    if (step != position.watch.best_step) {
+      std::error_code ignored;  // a leftover costs space, not correctness
+      fs::remove_all(path_of(step), ignored);
+    }
   }
 }
 
@@ -122,7 +125,8 @@ TrainPosition TrainStates::position_of(const fs::path& checkpoint) {
   const JsonObject state(json, name);
   return {.step = state.integer("step", 0, kLargestCount),
           .tokens = state.integer("tokens", 0, kLargestCount),
-          .elapsed_s = state.number("elapsed_s")};
+          .elapsed_s = state.number("elapsed_s"),
+          .watch = watch_record_from_json(state.object("watch"))};
 }
 
 TrainPosition TrainStates::load(const fs::path& checkpoint,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "slayer/train/adamw.h"
+#include "slayer/train/forgetting.h"
 #include "slayer/train/trainable.h"
 
 namespace slayer {
@@ -16,6 +17,7 @@ struct TrainPosition {
   int64_t step = 0;        ///< Steps done.
   int64_t tokens = 0;      ///< Input tokens seen so far.
   double elapsed_s = 0.0;  ///< Time spent on the steps, over all runs.
+  WatchRecord watch = {};
 };
 
 /// The checkpoints of one training: folder/step-N, each whole or not there.
@@ -23,13 +25,16 @@ class TrainStates final {
  public:
   explicit TrainStates(std::filesystem::path folder);
 
-  /// Writes step-N durably, then removes all but the last two.
+  /// Writes step-N durably, then removes all but the last two and the best.
   void save(const TrainPosition& position,
             const std::vector<TrainableParameter>& parameters,
             const AdamW& optimizer) const;
 
   /// The last checkpoint's folder; nothing when there is none.
   std::optional<std::filesystem::path> last() const;
+
+  /// The folder of step N's checkpoint, whether it is there or not.
+  std::filesystem::path path_of(int64_t step) const;
 
   /// Where the training stood at a checkpoint.
   static TrainPosition position_of(const std::filesystem::path& checkpoint);
@@ -42,8 +47,6 @@ class TrainStates final {
 
  private:
   std::vector<int64_t> steps() const;  ///< Ascending.
-  std::filesystem::path path_of(int64_t step) const;
-
   std::filesystem::path folder_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,21 +11,74 @@
 
 namespace slayer {
 
-std::vector<TrainableParameter> make_trainable(CausalLM& model,
-                                               const std::vector<int64_t>& layers) {
+namespace {
+
+bool trains(const TrainableSet& set, const ExpectedTensor& expected) {
+  return expected.layer < 0 ? set.has_all : std::ranges::binary_search(set.layers, expected.layer);
+}
+
+/// Makes a leaf of the tensor, with a float32 master.
+TrainableParameter parameter_of(const std::string& name, int64_t layer, at::Tensor& tensor) {
+  tensor.requires_grad_();
+  const at::Tensor master =
+      tensor.scalar_type() == at::kFloat ? tensor : tensor.detach().to(at::kFloat);
+  return {.name = name, .model = tensor, .master = master, .gradient = {}, .layer = layer};
+}
+
+/// Adds adapters to the model, A before B, in the order of the model's tensors.
+std::vector<TrainableParameter> add_adapters(CausalLM& model,
+                                             const TrainableSet& set,
+                                             uint64_t seed) {
+  at::Generator random = at::detail::createCPUGenerator(seed);
+  const at::TensorOptions options = at::TensorOptions(at::kFloat).device(model.device());
   std::vector<TrainableParameter> parameters;
   for (const ExpectedTensor& expected : expected_tensors(model.config)) {
-    if (!std::ranges::binary_search(layers, expected.layer)) {
+    if (!trains(set, expected) || !is_target(*set.lora, expected.role)) {
       continue;
     }
-    at::Tensor& tensor = tensor_of(model, expected);
-    tensor = tensor.clone();
-    const at::Tensor master = tensor.scalar_type() == at::kFloat ? tensor : tensor.to(at::kFloat);
-    tensor.requires_grad_();
-    parameters.push_back(
-        {.name = expected.name, .model = tensor, .master = master, .gradient = {}});
+    const int64_t out = expected.shape[0];
+    const int64_t in = expected.shape[1];
+    const double bound = 1.0 / std::sqrt(static_cast<double>(in));
+    LowRankAdapter& adapter =
+        model.layers[static_cast<size_t>(expected.layer)].adapters[expected.role];
+    adapter.a = at::empty({set.lora->rank, in}, at::kFloat).uniform_(-bound, bound, random);
+    adapter.a = adapter.a.to(model.device());
+    adapter.b = at::zeros({out, set.lora->rank}, options);
+    adapter.scale = set.lora->scale();
+    parameters.push_back(parameter_of(lora_a_name(expected.name), expected.layer, adapter.a));
+    parameters.push_back(parameter_of(lora_b_name(expected.name), expected.layer, adapter.b));
   }
   return parameters;
+}
+
+}  // namespace
+
+std::vector<TrainableParameter> make_trainable(CausalLM& model,
+                                               const TrainableSet& set,
+                                               uint64_t seed) {
+  if (set.lora) {
+    return add_adapters(model, set, seed);
+  }
+  std::vector<TrainableParameter> parameters;
+  for (const ExpectedTensor& expected : expected_tensors(model.config)) {
+    if (trains(set, expected)) {
+      at::Tensor& tensor = tensor_of(model, expected);
+      tensor = tensor.clone();
+      parameters.push_back(parameter_of(expected.name, expected.layer, tensor));
+    }
+  }
+  if (model.config.tie_word_embeddings) {
+    model.lm_head = model.embed_tokens;
+  }
+  return parameters;
+}
+
+at::Tensor merged_weight(const at::Tensor& weight,
+                         const at::Tensor& a,
+                         const at::Tensor& b,
+                         double scale) {
+  const at::NoGradGuard no_grad;
+  return at::addmm(weight.to(at::kFloat), b, a, /*beta=*/1.0, /*alpha=*/scale);
 }
 
 void collect_gradients(std::vector<TrainableParameter>& parameters) {

@@ -7,20 +7,22 @@
 #include <chrono>
 #include <cmath>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <set>
+#include <numeric>
 
 #include "slayer/core/error.h"
-#include "slayer/data/order.h"
+#include "slayer/core/log.h"
 #include "slayer/model/device.h"
 #include "slayer/model/load.h"
 #include "slayer/train/export.h"
 #include "slayer/train/folder.h"
 #include "slayer/train/gradients.h"
+#include "slayer/train/loss_spikes.h"
 #include "slayer/train/metrics.h"
+#include "slayer/train/peft_adapter.h"
 #include "slayer/train/schedule.h"
 #include "slayer/train/state.h"
 #include "slayer/train/trainable.h"
+#include "slayer/train/training_data.h"
 
 namespace slayer {
 namespace fs = std::filesystem;
@@ -36,6 +38,16 @@ CausalLM load_model(const TrainJob& job) {
                         device_from_name(job.options.device));
 }
 
+std::vector<TrainableParameter> make_parameters(const TrainJob& job, CausalLM& model) {
+  std::vector<TrainableParameter> parameters =
+      make_trainable(model, job.trainable, job.options.seed);
+  if (!job.options.method.adapter.empty()) {
+    load_adapter(job.options.method.adapter, parameters);
+  }
+  apply_lr_scales(job.options.lr_scales, job.record, parameters);
+  return parameters;
+}
+
 /// One training, from its last checkpoint to its last step.
 class Trainer final {
  public:
@@ -44,24 +56,29 @@ class Trainer final {
   TrainSummary run();
 
  private:
+  /// Steps until all are done or too much is forgotten.
+  void take_steps();
   /// One optimizer step; leaves everything as it was when asked to stop within. @return whether the
   /// step was done.
   bool step();
   /// Adds the batch's gradients up. @return the mean loss; nothing when asked to stop within.
-  std::optional<double> accumulate(const std::vector<int64_t>& indices);
-  std::vector<int64_t> draw(int64_t step) const;
-  void require_finite(double value,
-                      const std::string& what,
-                      std::span<const int64_t> indices) const;
-  std::string documents_of(std::span<const int64_t> indices) const;
+  std::optional<double> accumulate(const std::vector<int64_t>& draws);
+  std::vector<int64_t> draws_of(int64_t step) const;
+  void require_finite(double value, const std::string& what, std::span<const int64_t> draws) const;
+  /// Looks at the watched texts after the last step where it is time. @return whether that step
+  /// became the best one.
+  bool watch();
+  bool is_due(int64_t every) const { return every > 0 && position_.step % every == 0; }
+  /// Where too much was forgotten, takes up the best checkpoint. @return its step, or the last.
+  TrainPosition take_up_best();
+  void note_spike(const std::vector<int64_t>& draws);
   void save();
 
   const TrainJob& job_;
   const TrainOptions& options_;
   const TrainControl& control_;
   TrainFolder folder_;
-  PackedSequences sequences_;
-  EpochOrder order_;
+  TrainingData data_;
   Schedule schedule_;
   CausalLM model_;
   std::vector<TrainableParameter> parameters_;
@@ -70,6 +87,7 @@ class Trainer final {
   TrainPosition position_;
   int64_t saved_step_ = 0;
   MetricsFile metrics_;
+  LossSpikes spikes_;
   StepMetrics last_;
 };
 
@@ -85,18 +103,46 @@ Trainer::Trainer(const TrainJob& job, const TrainControl& control)
       options_(job.options),
       control_(control),
       folder_(options_.out),
-      sequences_(job.sequences()),
-      order_(sequences_.count(), options_.seed),
-      schedule_{.peak = options_.lr, .warmup_steps = *options_.warmup, .steps = *options_.steps},
+      data_(job.data()),
+      schedule_{.shape = options_.schedule,
+                .peak = *options_.lr,
+                .floor = options_.min_lr,
+                .warmup_steps = *options_.warmup,
+                .decay_steps = options_.decay_steps.value_or(0),
+                .steps = *options_.steps},
       model_(load_model(job)),
-      parameters_(make_trainable(model_, job.layers)),
+      parameters_(make_parameters(job, model_)),
       optimizer_(parameters_, options_.adamw),
       states_(folder_.checkpoints()),
       position_(restore(states_, parameters_, optimizer_)),
       saved_step_(position_.step),
-      metrics_(folder_.metrics_file(), position_.step) {}
+      metrics_(folder_.metrics_file(), position_.step) {
+  for (const double loss : metrics_.losses_before()) {
+    spikes_.add(loss);
+  }
+}
 
 TrainSummary Trainer::run() {
+  if (!job_.watched.is_empty() && !position_.watch.base) {
+    position_.watch.base = measure(model_, job_.watched, *options_.seq_len);
+  }
+  if (!position_.watch.has_stopped) {
+    take_steps();
+  }
+  const TrainPosition reached = take_up_best();
+  if (job_.trainable.lora) {
+    write_adapter(
+        folder_.adapter(), options_.checkpoint.string(), *job_.trainable.lora, parameters_);
+  }
+  write_trained_model(job_, reached, parameters_, folder_.model(), control_);
+  return {.model = folder_.model(),
+          .steps = reached.step,
+          .tokens = reached.tokens,
+          .loss = last_.loss,
+          .elapsed_s = position_.elapsed_s};
+}
+
+void Trainer::take_steps() {
   const int64_t tokens_per_step = options_.batch_size * *options_.seq_len;
   Progress progress("training", *options_.steps * tokens_per_step, "tokens", control_.progress);
   progress.resume_at(position_.tokens);
@@ -113,30 +159,67 @@ TrainSummary Trainer::run() {
                                  *options_.steps,
                                  last_.loss,
                                  last_.lr));
-    if (options_.save_every > 0 && position_.step % options_.save_every == 0) {
+    const bool is_best = watch();
+    metrics_.append(last_);
+    if (is_best || is_due(options_.save_every)) {
       save();
+    }
+    if (position_.watch.has_stopped) {
+      break;
     }
   }
   save();
   progress.finish();
-  write_trained_model(job_, position_, parameters_, folder_.model(), control_);
-  return {.model = folder_.model(),
-          .steps = position_.step,
-          .tokens = position_.tokens,
-          .loss = last_.loss,
-          .elapsed_s = position_.elapsed_s};
+}
+
+bool Trainer::watch() {
+  if (!is_due(options_.eval_every.value_or(0)) && position_.step < *options_.steps) {
+    return false;
+  }
+  if (job_.watched.is_empty()) {
+    return false;
+  }
+  const WatchedLosses losses = measure(model_, job_.watched, *options_.seq_len);
+  position_.watch.add(position_.step, losses, options_.stop_if_forgetting);
+  last_.watched = losses;
+  last_.forgetting = position_.watch.forgetting(losses);
+  return position_.watch.best_step == position_.step;
+}
+
+TrainPosition Trainer::take_up_best() {
+  if (!position_.watch.has_stopped) {
+    return position_;
+  }
+  const std::string limit = fmt::format("{:g}", *options_.stop_if_forgetting);
+  const int64_t best = position_.watch.best_step;
+  if (best == 0) {
+    throw Error({.file = options_.out.string(),
+                 .item = fmt::format("step {}", position_.step),
+                 .found = "more forgotten than --stop-if-forgetting " + limit + " allows",
+                 .expected = "a look at the texts before that with less",
+                 .hint = "a lower --lr, a smaller --eval-every, or general text in --data?"});
+  }
+  log_warning(
+      fmt::format("stopped after step {}: more forgotten than {} allows; the model is that "
+                  "of step {}",
+                  position_.step,
+                  limit,
+                  best));
+  TrainPosition reached = TrainStates::load(states_.path_of(best), parameters_, optimizer_);
+  reached.watch = position_.watch;
+  return reached;
 }
 
 bool Trainer::step() {
   const auto start = steady_clock::now();
   const int64_t number = position_.step + 1;
-  const std::vector<int64_t> indices = draw(number);
-  const std::optional<double> loss = accumulate(indices);
+  const std::vector<int64_t> draws = draws_of(number);
+  const std::optional<double> loss = accumulate(draws);
   if (!loss) {
     return false;
   }
   const double norm = gradient_norm(parameters_);
-  require_finite(norm, "a gradient norm", indices);
+  require_finite(norm, "a gradient norm", draws);
   const double lr = schedule_.at(number);
   const double divisor = options_.clip > 0.0 ? std::max(norm / options_.clip, 1.0) : 1.0;
   optimizer_.step(parameters_, lr, divisor);
@@ -146,9 +229,9 @@ bool Trainer::step() {
   }
   const double seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
   const int64_t tokens = options_.batch_size * *options_.seq_len;
-  position_ = {.step = number,
-               .tokens = position_.tokens + tokens,
-               .elapsed_s = position_.elapsed_s + seconds};
+  position_.step = number;
+  position_.tokens += tokens;
+  position_.elapsed_s += seconds;
   last_ = {.step = number,
            .loss = *loss,
            .lr = lr,
@@ -156,18 +239,32 @@ bool Trainer::step() {
            .tokens = position_.tokens,
            .tokens_per_second = static_cast<double>(tokens) / seconds,
            .elapsed_s = position_.elapsed_s};
-  metrics_.append(last_);
+  note_spike(draws);
   return true;
 }
 
-std::optional<double> Trainer::accumulate(const std::vector<int64_t>& indices) {
+void Trainer::note_spike(const std::vector<int64_t>& draws) {
+  if (const std::optional<double> usual = spikes_.add(last_.loss)) {
+    last_.is_spike = true;
+    log_warning(
+        fmt::format("step {}: loss {:.3f}, far above {:.3f}, the median of those before; on {}",
+                    last_.step,
+                    last_.loss,
+                    *usual,
+                    data_.document_names(draws, kDocumentsNamed)));
+  }
+}
+
+std::optional<double> Trainer::accumulate(const std::vector<int64_t>& draws) {
   std::vector<Sequence> rows;
   int64_t targets = 0;
-  for (const int64_t index : indices) {
-    rows.push_back(sequences_.at(index));
+  for (const int64_t draw : draws) {
+    rows.push_back(data_.at(draw));
     targets += rows.back().target_count;
   }
   const double scale = 1.0 / static_cast<double>(std::max<int64_t>(targets, 1));
+  const Activations activations =
+      *options_.recompute ? Activations::kRecomputed : Activations::kKept;
   const auto micro = static_cast<size_t>(*options_.micro_batch_size);
   double loss = 0.0;
   for (size_t begin = 0; begin < rows.size(); begin += micro) {
@@ -181,54 +278,34 @@ std::optional<double> Trainer::accumulate(const std::vector<int64_t>& indices) {
     const auto first = rows.begin() + static_cast<std::ptrdiff_t>(begin);
     const Batch batch =
         make_batch({first, first + static_cast<std::ptrdiff_t>(count)}, model_.device());
-    const double loss_sum = accumulate_gradients(model_, batch, scale);
-    require_finite(loss_sum, "a loss", std::span(indices).subspan(begin, count));
+    const double loss_sum = accumulate_gradients(model_, batch, scale, activations);
+    require_finite(loss_sum, "a loss", std::span(draws).subspan(begin, count));
     collect_gradients(parameters_);
     loss += loss_sum * scale;
   }
   return loss;
 }
 
-std::vector<int64_t> Trainer::draw(int64_t step) const {
-  std::vector<int64_t> indices;
-  for (int64_t i = 0; i < options_.batch_size; ++i) {
-    indices.push_back(order_.at((step - 1) * options_.batch_size + i));
-  }
-  return indices;
+std::vector<int64_t> Trainer::draws_of(int64_t step) const {
+  std::vector<int64_t> draws(static_cast<size_t>(options_.batch_size));
+  std::iota(draws.begin(), draws.end(), (step - 1) * options_.batch_size);
+  return draws;
 }
 
 void Trainer::require_finite(double value,
                              const std::string& what,
-                             std::span<const int64_t> indices) const {
+                             std::span<const int64_t> draws) const {
   if (std::isfinite(value)) {
     return;
   }
   const std::optional<fs::path> last = states_.last();
   throw Error({.file = options_.out.string(),
                .item = fmt::format("step {}", position_.step + 1),
-               .found = fmt::format("{} of {} on {}", what, value, documents_of(indices)),
+               .found = fmt::format(
+                   "{} of {} on {}", what, value, data_.document_names(draws, kDocumentsNamed)),
                .expected = "a finite one",
                .hint = fmt::format("a lower --lr? last good checkpoint: {}",
                                    last ? last->string() : "none")});
-}
-
-std::string Trainer::documents_of(std::span<const int64_t> indices) const {
-  std::set<int64_t> documents;
-  for (const int64_t index : indices) {
-    const auto [first, last] = sequences_.documents(index);
-    for (int64_t document = first; document <= last; ++document) {
-      documents.insert(document);
-    }
-  }
-  std::vector<std::string> names;
-  for (const int64_t document : documents) {
-    if (names.size() == kDocumentsNamed) {
-      names.push_back(fmt::format("{} more", documents.size() - kDocumentsNamed));
-      break;
-    }
-    names.push_back(job_.corpus.document_name(document));
-  }
-  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 void Trainer::save() {
@@ -236,6 +313,12 @@ void Trainer::save() {
     states_.save(position_, parameters_, optimizer_);
     saved_step_ = position_.step;
   }
+}
+
+/// Whether `model` is what the training, whose last state lies in `last`, came to.
+bool is_finished(const fs::path& last, const fs::path& model, int64_t steps) {
+  const WatchRecord watch = TrainStates::position_of(last).watch;
+  return trained_steps(model) == (watch.has_stopped ? watch.best_step : steps);
 }
 
 }  // namespace
@@ -246,7 +329,7 @@ TrainSummary train(const TrainJob& job, const TrainControl& control) {
     folder.clear();
   }
   const std::optional<fs::path> last = TrainStates(folder.checkpoints()).last();
-  if (last && trained_steps(folder.model()) == *job.options.steps) {
+  if (last && is_finished(*last, folder.model(), *job.options.steps)) {
     const TrainPosition done = TrainStates::position_of(*last);
     return {.model = folder.model(),
             .steps = done.step,

@@ -17,9 +17,9 @@ struct TrainSummary {
   double elapsed_s = 0.0;  ///< Time spent on the steps, over all runs.
 };
 
-/// Trains the layers that the checkpoint's plan names and writes OUT/model; goes on from the last
-/// checkpoint in OUT, bit for bit as if it had never stopped. A training that is done is left as it
-/// is.
+/// Trains what the method names and writes OUT/model, for LoRA OUT/adapter beside it; goes on from
+/// the last checkpoint in OUT, bit for bit as if it had never stopped. A training that is done is
+/// left as it is.
 /// @throws Interrupted when asked to stop, after saving; Error when the loss is not finite or the
 /// disk fails.
 TrainSummary train(const TrainJob& job, const TrainControl& control);

@@ -1,9 +1,11 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <map>
 #include <string>
+#include <tuple>
 
 #include "slayer/checkpoint/safetensors.h"
 #include "slayer/core/file.h"
@@ -11,6 +13,7 @@
 #include "slayer/model/load.h"
 #include "slayer/train/adamw.h"
 #include "slayer/train/gradients.h"
+#include "slayer/train/peft_adapter.h"
 #include "slayer/train/schedule.h"
 #include "slayer/train/trainable.h"
 
@@ -60,18 +63,49 @@ void expect_near(const std::string& name, const at::Tensor& value, const at::Ten
   EXPECT_LE(difference, kTolerance) << name;
 }
 
-class TrainingReference : public testing::TestWithParam<const char*> {};
+/// A family's tiny model and a method.
+using Case = std::tuple<const char*, const char*>;
+
+class TrainingReference : public testing::TestWithParam<Case> {
+ protected:
+  const std::string model_name = std::get<0>(GetParam());
+  const std::string method = std::get<1>(GetParam());
+  const Tensors reference = load_reference(model_name);
+  const Json settings = read_json_file(SLAYER_FIXTURES "/training/settings.json");
+  const std::string gradient_prefix = method == "lora" ? "lora.grad." : "grad.";
+
+  TrainableSet trainable() const {
+    if (method != "lora") {
+      return {.layers = settings["layers"][method].get<std::vector<int64_t>>(),
+              .has_all = method == "full"};
+    }
+    const Json& lora = settings["lora"];
+    return {.layers = {0, 1, 2, 3},
+            .lora = LoraOptions{.rank = lora["rank"],
+                                .alpha = lora["alpha"],
+                                .targets = lora["targets"].get<std::vector<std::string>>()}};
+  }
+
+  /// Adapters begin where peft's do.
+  void set_adapters(const std::vector<TrainableParameter>& parameters) const {
+    for (const TrainableParameter& parameter : parameters) {
+      if (const auto init = reference.find("lora.init." + parameter.name);
+          init != reference.end()) {
+        parameter.master.detach().copy_(init->second);
+      }
+    }
+  }
+};
 
 TEST_P(TrainingReference, IsReached) {
-  const Tensors reference = load_reference(GetParam());
-  const Json settings = read_json_file(SLAYER_FIXTURES "/training/settings.json");
   const auto steps = settings["steps"].get<int64_t>();
   const Schedule schedule{
-      .peak = settings["peak"], .warmup_steps = settings["warmup"], .steps = steps};
+      .peak = settings["peaks"][method], .warmup_steps = settings["warmup"], .steps = steps};
   CausalLM model = load_causal_lm(
-      Checkpoint::open(std::string(SLAYER_FIXTURES "/models/") + GetParam()), at::kFloat, at::kCPU);
-  std::vector<TrainableParameter> parameters =
-      make_trainable(model, settings["trained_layers"].get<std::vector<int64_t>>());
+      Checkpoint::open(SLAYER_FIXTURES "/models/" + model_name), at::kFloat, at::kCPU);
+  std::vector<TrainableParameter> parameters = make_trainable(model, trainable(), /*seed=*/0);
+  ASSERT_FALSE(parameters.empty());
+  set_adapters(parameters);
   AdamW optimizer(parameters, {.weight_decay = settings["weight_decay"]});
   for (int64_t step = 0; step < steps; ++step) {
     SCOPED_TRACE(step);
@@ -80,12 +114,14 @@ TEST_P(TrainingReference, IsReached) {
     const double loss = accumulate_gradients(model, batch, scale) * scale;
     collect_gradients(parameters);
     const double norm = gradient_norm(parameters);
-    const auto expected_loss = reference.at("losses")[step].item<double>();
+    const auto expected_loss = reference.at(method + ".losses")[step].item<double>();
+    const auto expected_norm = reference.at(method + ".grad_norm")[step].item<double>();
     EXPECT_NEAR(loss, expected_loss, kTolerance * expected_loss);
-    EXPECT_NEAR(norm, reference.at("grad_norm")[step].item<double>(), kTolerance * norm);
+    EXPECT_NEAR(norm, expected_norm, kTolerance * norm);
     for (const TrainableParameter& parameter : parameters) {
       if (step == 0) {
-        expect_near(parameter.name, parameter.gradient, reference.at("grad." + parameter.name));
+        expect_near(
+            parameter.name, parameter.gradient, reference.at(gradient_prefix + parameter.name));
       }
     }
     optimizer.step(
@@ -95,15 +131,42 @@ TEST_P(TrainingReference, IsReached) {
     }
   }
   for (const TrainableParameter& parameter : parameters) {
-    expect_near(parameter.name, parameter.master, reference.at("final." + parameter.name));
+    if (method == "plan") {
+      expect_near(parameter.name, parameter.master, reference.at("final." + parameter.name));
+    }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Models,
     TrainingReference,
-    testing::Values("smollm", "llama_bias", "llama3", "mistral", "qwen2", "qwen3"),
-    [](const auto& instance) { return instance.param; });
+    testing::Combine(testing::Values("smollm", "llama_bias", "llama3", "mistral", "qwen2", "qwen3"),
+                     testing::Values("plan", "last-k", "layers", "full", "lora")),
+    [](const auto& instance) {
+      std::string name =
+          std::string(std::get<0>(instance.param)) + "_" + std::get<1>(instance.param);
+      std::ranges::replace(name, '-', '_');
+      return name;
+    });
+
+TEST(PeftAdapter, IsReadAsPeftWroteIt) {
+  const std::filesystem::path folder = SLAYER_FIXTURES "/training/adapter";
+  const LoraOptions options = read_adapter_config(folder);
+  EXPECT_EQ(options.rank, 2);
+  EXPECT_EQ(options.alpha, 6.0);
+  EXPECT_EQ(options.targets.size(), 7U);
+  CausalLM model =
+      load_causal_lm(Checkpoint::open(SLAYER_FIXTURES "/models/smollm"), at::kFloat, at::kCPU);
+  std::vector<TrainableParameter> parameters =
+      make_trainable(model, {.layers = {0, 1, 2, 3}, .lora = options}, /*seed=*/0);
+  load_adapter(folder, parameters);
+  const Tensors reference = load_reference("smollm");
+  ASSERT_EQ(parameters.size(), 56U);  // 7 linear layers x 4 x (A, B)
+  for (const TrainableParameter& parameter : parameters) {
+    EXPECT_TRUE(parameter.master.equal(reference.at("lora.init." + parameter.name)))
+        << parameter.name;
+  }
+}
 
 }  // namespace
 }  // namespace slayer

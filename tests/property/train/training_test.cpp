@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <map>
+#include <set>
 #include <sstream>
 
 #include "slayer/checkpoint/checkpoint.h"
@@ -8,6 +10,7 @@
 #include "slayer/train/trainer.h"
 
 #include "tests/support/checkpoint_bytes.h"
+#include "tests/support/error_message.h"
 #include "tests/support/text_file.h"
 #include "tests/support/training_checkpoint.h"
 
@@ -91,6 +94,250 @@ TEST_F(Training, GoesOnBitForBitFromACheckpoint) {
   EXPECT_EQ(files_of(options.out / "model"), whole);
   EXPECT_EQ(losses(), all);
   EXPECT_FALSE(fs::exists(options.out / "checkpoints/step-2")) << "only the last two are kept";
+}
+
+/// Every method of its own; GoesOnBitForBitFromACheckpoint has the plan's.
+const std::map<std::string, MethodOptions>& other_methods() {
+  static const std::map<std::string, MethodOptions> methods{
+      {"last-k", {.method = Method::kLastK, .last_k = 1}},
+      {"layers", {.method = Method::kLayers, .layers = {0, 2}}},
+      {"full", {.method = Method::kFull}},
+      {"lora", {.method = Method::kLora, .lora_rank = 4}}};
+  return methods;
+}
+
+TEST_F(Training, GoesOnBitForBitByEveryMethod) {
+  fs::remove(options.checkpoint / "slayer.json");  // a checkpoint that slayer never saw
+  for (const auto& [name, method] : other_methods()) {
+    SCOPED_TRACE(name);
+    options.method = method;
+    options.out = folder / name;
+    run();
+    const std::map<std::string, std::string> whole = files_of(options.out / "model");
+    const std::vector<double> all = losses();
+    EXPECT_LT(all.back(), all.front());
+    fs::remove_all(options.out / "model");
+    fs::remove_all(options.out / "checkpoints/step-6");
+    run();
+    EXPECT_EQ(files_of(options.out / "model"), whole);
+    EXPECT_EQ(losses(), all);
+    EXPECT_EQ(run().steps, 6) << "a finished training is left as it is";
+  }
+}
+
+TEST_F(Training, ChangesWhatTheMethodNames) {
+  const auto changed = [this](const MethodOptions& method, const std::string& out) {
+    options.method = method;
+    options.out = folder / out;
+    run();
+    const Checkpoint before = Checkpoint::open(options.checkpoint);
+    const Checkpoint after = Checkpoint::open(options.out / "model");
+    std::set<std::string> names;
+    for (const TensorInfo& tensor : before.tensors()) {
+      if (bytes_of(before, tensor.name) != bytes_of(after, tensor.name)) {
+        names.insert(tensor.name);
+      }
+    }
+    return names;
+  };
+  const Checkpoint checkpoint = Checkpoint::open(options.checkpoint);
+  EXPECT_EQ(changed(other_methods().at("full"), "full").size(), checkpoint.tensors().size());
+  for (const std::string& name : changed(other_methods().at("last-k"), "last-k")) {
+    EXPECT_NE(name.find("layers.3."), std::string::npos) << name;
+  }
+  const MethodOptions lora{.method = Method::kLora, .lora_targets = {"q_proj", "down_proj"}};
+  const std::set<std::string> merged = changed(lora, "lora");
+  EXPECT_EQ(merged.size(), 8U);
+  EXPECT_TRUE(merged.contains("model.layers.0.self_attn.q_proj.weight"));
+  EXPECT_TRUE(merged.contains("model.layers.3.mlp.down_proj.weight"));
+}
+
+TEST_F(Training, GoesOnFromAnAdapter) {
+  options.method = other_methods().at("lora");
+  run();
+  const double last = losses().back();
+  options.method.adapter = options.out / "adapter";
+  options.method.lora_rank.reset();
+  options.out = folder / "second";
+  run();
+  EXPECT_EQ(read_json_file(options.out / "training.json")["lora-rank"], 4);
+  EXPECT_LT(losses().front(), 1.2 * last) << "begins where the first training ended";
+}
+
+TEST_F(Training, MarksTheLayersThatItTrainedInThePlan) {
+  options.method = other_methods().at("layers");
+  run();
+  const Json record = read_json_file(options.out / "model/slayer.json");
+  std::vector<bool> marks;
+  for (const Json& layer : record["plan"]["layers"]) {
+    marks.push_back(layer["train"]);
+  }
+  EXPECT_EQ(marks, (std::vector<bool>{true, true, true, true})) << "1 and 3 were marked before";
+}
+
+/// A training that looks at texts which it makes worse: other languages.
+class WatchedTraining : public Training {
+ protected:
+  WatchedTraining() {
+    options.steps = 12;
+    options.eval_every = 2;
+    options.save_every = 5;
+    options.eval_domain = {file_in(folder, "held.txt", "line 77 of a text that repeats itself")};
+    options.eval_general = {file_in(folder, "general.txt", "日本語日本語日本語日本語")};
+  }
+
+  /// The key's values in metrics.jsonl, by step.
+  std::map<int64_t, double> column(const std::string& key) const {
+    std::map<int64_t, double> values;
+    std::istringstream lines(read_text_file(options.out / "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      const Json json = Json::parse(line);
+      if (json.contains(key)) {
+        values[json["step"]] = json[key];
+      }
+    }
+    return values;
+  }
+};
+
+TEST_F(WatchedTraining, LooksAtTheTextsAndKeepsTheBestCheckpoint) {
+  run();
+  const std::map<int64_t, double> losses = column("domain_loss");
+  EXPECT_EQ(losses.size(), 6U);
+  EXPECT_EQ(column("forgetting").size(), 6U);
+  const auto best = std::ranges::min_element(losses, {}, [](const auto& l) { return l.second; });
+  EXPECT_TRUE(fs::exists(options.out / fmt::format("checkpoints/step-{}/state.json", best->first)));
+}
+
+TEST_F(WatchedTraining, StopsWhenItForgetsAndWritesTheBestModel) {
+  run();
+  const std::map<int64_t, double> forgetting = column("forgetting");
+  const double most = forgetting.rbegin()->second;
+  ASSERT_GT(most, 0.0) << "the general text gets worse";
+  // A limit that the last looks pass and the first does not.
+  options.stop_if_forgetting = 0.5 * (std::max(forgetting.at(2), 0.0) + most);
+  options.out = folder / "stopped";
+  const TrainSummary summary = run();
+  EXPECT_LT(summary.steps, 12);
+  EXPECT_LE(column("forgetting").at(summary.steps), *options.stop_if_forgetting);
+  EXPECT_GT(column("forgetting").rbegin()->second, *options.stop_if_forgetting);
+  const std::map<std::string, std::string> whole = files_of(options.out);
+  EXPECT_EQ(run().steps, summary.steps) << "it stays stopped";
+  EXPECT_EQ(files_of(options.out), whole);
+  fs::remove_all(options.out / "model");
+  EXPECT_EQ(run().steps, summary.steps);
+  EXPECT_EQ(files_of(options.out), whole) << "killed before the model was written";
+}
+
+TEST_F(WatchedTraining, SaysSoWhenNoCheckpointIsGoodEnough) {
+  options.stop_if_forgetting = 0.0;
+  options.lr = 0.1;
+  const std::string message =
+      "step 2: found more forgotten than --stop-if-forgetting 0 allows, expected a look at the "
+      "texts before that with less (a lower --lr, a smaller --eval-every, or general text in "
+      "--data?)";
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(message_of([this] { run(); }), options.out.string() + ": " + message);
+  }
+}
+
+TEST_F(Training, FollowsTheSchedule) {
+  options.schedule = ScheduleShape::kWsd;
+  options.decay_steps = 2;
+  options.min_lr = 1e-3;
+  options.lr_scales = {{"old", 0.5}};
+  run();
+  const Json settings = read_json_file(options.out / "training.json");
+  EXPECT_EQ(settings["schedule"], "wsd");
+  EXPECT_EQ(settings["lr-scale"]["old"], 0.5);
+  std::istringstream lines(read_text_file(options.out / "metrics.jsonl"));
+  std::vector<double> rates;
+  for (std::string line; std::getline(lines, line);) {
+    rates.push_back(Json::parse(line)["lr"]);
+  }
+  const std::vector<double> expected{1e-2, 1e-2, 1e-2, 1e-2, 1e-2, 5.5e-3};
+  ASSERT_EQ(rates.size(), expected.size());
+  for (size_t i = 0; i < rates.size(); ++i) {
+    EXPECT_DOUBLE_EQ(rates[i], expected[i]) << i;
+  }
+}
+
+TEST_F(Training, MovesAGroupByItsFactor) {
+  options.lr_scales = {{"old", 0.0}};
+  run();
+  const Checkpoint before = Checkpoint::open(options.checkpoint);
+  const Checkpoint after = Checkpoint::open(options.out / "model");
+  for (const TensorInfo& tensor : before.tensors()) {
+    EXPECT_EQ(bytes_of(before, tensor.name), bytes_of(after, tensor.name)) << tensor.name;
+  }
+}
+
+TEST_F(Training, MixesTexts) {
+  const std::string other = file_in(folder, "other.csv", "text\nquite another text\n");
+  options.data = {options.data[0] + "=3", other + "=1"};
+  run();
+  const std::map<std::string, std::string> whole = files_of(options.out / "model");
+  fs::remove_all(options.out / "model");
+  fs::remove_all(options.out / "checkpoints/step-6");
+  run();
+  EXPECT_EQ(files_of(options.out / "model"), whole);
+  const Json settings = read_json_file(options.out / "training.json");
+  EXPECT_EQ(settings["data"][0]["share"], 0.75);
+  options.data[1] = other + "=2";
+  EXPECT_NE(message_of([this] { run(); }).find("--data: found"), std::string::npos);
+}
+
+TEST_F(Training, WatchesWhatItHoldsOut) {
+  options.holdout = 0.2;
+  options.eval_every = 3;
+  run();
+  EXPECT_NE(read_text_file(options.out / "metrics.jsonl").find("domain_loss"), std::string::npos);
+  const TrainJob job = prepare(options, {});
+  EXPECT_EQ(
+      std::ssize(job.watched.domain.documents) + job.sources.front().corpus.tokens.document_count(),
+      40);
+}
+
+TEST_F(Training, LearnsFromConversations) {
+  std::string lines;
+  for (int i = 0; i < 20; ++i) {
+    lines += fmt::format(
+        "{{\"messages\": [{{\"role\": \"user\", \"content\": \"question {}\"}}, "
+        "{{\"role\": \"assistant\", \"content\": \"answer {}\"}}]}}\n",
+        i,
+        i);
+  }
+  options.data = {file_in(folder, "chat.jsonl", lines)};
+  options.format = DocumentFormat::kMessages;
+  options.seq_len = 64;
+  options.steps = 12;
+  write_text_file(options.checkpoint / "chat_template.jinja",
+                  "{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ eos_token }}{% endfor %}"
+                  "{% if add_generation_prompt %}[assistant]{% endif %}");
+  run();
+  const std::vector<double> all = losses();
+  EXPECT_LT(all.back(), 0.8 * all.front());
+  EXPECT_EQ(read_json_file(options.out / "training.json")["packing"], "whole");
+}
+
+TEST_F(Training, RecomputesActivationsToTheSameSteps) {
+  for (const Method method : {Method::kPlan, Method::kFull, Method::kLora}) {
+    SCOPED_TRACE(name_of(method));
+    options.method.method = method;
+    options.recompute = false;
+    options.out = folder / fmt::format("kept-{}", name_of(method));
+    run();
+    const std::vector<double> kept = losses();
+    options.recompute = true;
+    options.out = folder / fmt::format("recomputed-{}", name_of(method));
+    run();
+    const std::vector<double> recomputed = losses();
+    ASSERT_EQ(recomputed.size(), kept.size());
+    // Forward passes without a graph use another library's products, which round otherwise.
+    for (size_t i = 0; i < kept.size(); ++i) {
+      EXPECT_NEAR(recomputed[i], kept[i], 1e-4 * kept[i]) << i;
+    }
+  }
 }
 
 TEST_F(Training, IsTheSameAgainForTheSameSeedOnly) {

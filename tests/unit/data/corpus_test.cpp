@@ -1,7 +1,10 @@
 #include "slayer/data/corpus.h"
 
 #include <atomic>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <set>
+#include <utility>
 
 #include "tests/support/error_message.h"
 #include "tests/support/text_file.h"
@@ -14,13 +17,13 @@ namespace fs = std::filesystem;
 /// A token a byte, then 0.
 DocumentEncoder byte_encoder(std::atomic<int>* calls = nullptr) {
   return {.encode =
-              [calls](std::string_view text) {
+              [calls](const Document& document) {
                 if (calls != nullptr) {
                   ++*calls;
                 }
-                std::vector<TokenId> ids(text.begin(), text.end());
+                std::vector<TokenId> ids(document.text.begin(), document.text.end());
                 ids.push_back(0);
-                return ids;
+                return EncodedDocument{.tokens = ids};
               },
           .key = "bytes",
           .description = ""};
@@ -84,12 +87,13 @@ TEST(OpenCorpus, MakesADamagedCacheAgain) {
 TEST(OpenCorpus, PassesOnTheErrorOfAnyThread) {
   const ScratchFolder folder;
   DocumentEncoder encoder = byte_encoder();
-  encoder.encode = [](std::string_view) -> std::vector<TokenId> {
+  encoder.encode = [](const Document&) -> EncodedDocument {
     throw Error({.item = "encode", .found = "a bug"});
   };
   const CorpusFiles source{
       .files = {file_in(folder, "a.txt", "ab"), file_in(folder, "b.txt", "cd")}};
-  EXPECT_EQ(message_of([&] { open(source, encoder, folder / "cache"); }), "encode: found a bug");
+  EXPECT_EQ(message_of([&] { open(source, encoder, folder / "cache"); }),
+            "encode: found a bug (in " + source.files[0].string() + ")");
 }
 
 TEST(OpenCorpus, RefusesAnEmptyCorpusAndStopsWhenAsked) {
@@ -109,6 +113,59 @@ TEST(OpenCorpus, RefusesAnEmptyCorpusAndStopsWhenAsked) {
                            ProgressStyle::kSilent,
                            stop.get_token()),
                Interrupted);
+}
+
+TEST(OpenCorpus, HoldsOutAShareOfTheDocuments) {
+  const ScratchFolder folder;
+  std::string lines;
+  for (int i = 0; i < 1000; ++i) {
+    lines += fmt::format("{{\"text\": \"document {}\"}}\n", i % 500);  // each twice
+  }
+  CorpusFiles source{.files = {file_in(folder, "a.jsonl", lines)}, .holdout = 0.2};
+  const auto texts = [&](CorpusPart part) {
+    source.part = part;
+    const Corpus corpus = open(source, byte_encoder(), folder / "cache");
+    std::multiset<std::string> found;
+    std::string text;
+    for (const TokenId token : corpus.tokens.tokens()) {
+      if (token == 0) {
+        found.insert(std::exchange(text, ""));
+      } else {
+        text += static_cast<char>(token);
+      }
+    }
+    return found;
+  };
+  const std::multiset<std::string> trained = texts(CorpusPart::kTrained);
+  const std::multiset<std::string> held_out = texts(CorpusPart::kHeldOut);
+  EXPECT_EQ(trained.size() + held_out.size(), 1000U);
+  // Of 500 texts a fifth: 100, standard deviation 9; both copies fall together.
+  EXPECT_NEAR(static_cast<double>(held_out.size()), 200.0, 110.0);
+  for (const std::string& text : held_out) {
+    EXPECT_FALSE(trained.contains(text)) << text;
+    EXPECT_EQ(held_out.count(text), 2U) << text;
+  }
+  source.part = CorpusPart::kHeldOut;
+  source.files = {file_in(folder, "one.txt", "x")};
+  source.holdout = 1e-9;
+  EXPECT_EQ(message_of([&] { open(source, byte_encoder(), folder / "cache"); }),
+            source.files[0].string() +
+                ": found no text that was held out, expected at least one document (a larger "
+                "--holdout?)");
+}
+
+TEST(TokenStore, KeepsTheSpansThatAreLearnt) {
+  const ScratchFolder folder;
+  const std::string key(64, 'k');
+  TokenStoreWriter writer(folder / "t.bin", key, /*learns_all=*/false);
+  writer.add(std::vector<TokenId>{1, 2, 3}, {}, std::vector<TokenSpan>{{.begin = 1, .end = 3}});
+  writer.add(std::vector<TokenId>{4}, {});
+  writer.add(std::vector<TokenId>{5, 6}, {}, std::vector<TokenSpan>{{.begin = 0, .end = 1}});
+  writer.commit();
+  const TokenStore store(folder / "t.bin", key);
+  ASSERT_TRUE(store.learnt());
+  EXPECT_EQ(std::vector<TokenSpan>(store.learnt()->begin(), store.learnt()->end()),
+            (std::vector<TokenSpan>{{.begin = 1, .end = 3}, {.begin = 4, .end = 5}}));
 }
 
 TEST(TokenStore, NamesWhatIsWrongWithAFile) {
@@ -132,10 +189,10 @@ TEST(TokenStore, NamesWhatIsWrongWithAFile) {
   bad[20] = 'x';
   EXPECT_EQ(failure(bad), ": found another header" + rest);
   bad = whole;
-  bad[bad.size() - 9] = '\x7f';  // the top byte of the token count
+  bad[bad.size() - 17] = '\x7f';  // the top byte of the token count
   EXPECT_EQ(failure(bad), ": found counts beyond the file" + rest);
   bad = whole;
-  bad[bad.size() - 8] = 1;  // one document
+  bad[bad.size() - 16] = 1;  // one document
   EXPECT_EQ(failure(bad), ": found counts that do not fit its size" + rest);
   bad = whole;
   bad[16 + 64 + 16] = 4;  // the first document ends where the second does

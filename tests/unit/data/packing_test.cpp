@@ -27,6 +27,8 @@ TokenStore store_of(const ScratchFolder& folder, const std::vector<int64_t>& len
 }
 
 using Ids = std::vector<int64_t>;
+using Tokens = std::vector<TokenId>;
+using Spans = std::vector<TokenSpan>;
 
 TEST(PackedSequences, EndsTargetsAndPiecesAtDocuments) {
   const ScratchFolder folder;
@@ -58,6 +60,39 @@ TEST(PackedSequences, StreamRunsThroughDocuments) {
   EXPECT_EQ(sequences.at(0).pieces, (Ids{4}));
   EXPECT_EQ(sequences.at(1).target_ids, (Ids{6, kNoTarget, kNoTarget, kNoTarget}));
   EXPECT_EQ(sequences.at(1).pieces, (Ids{2, 2}));
+}
+
+TEST(PackedSequences, KeepsDocumentsWhole) {
+  const ScratchFolder folder;
+  const TokenStore store = store_of(folder, {3, 1, 2, 6, 1});
+  const PackedSequences sequences(store, /*seq_len=*/4, Packing::kWhole, /*padding=*/0);
+  ASSERT_EQ(sequences.count(), 4);
+  EXPECT_EQ(sequences.cut_documents(), 1);
+  EXPECT_EQ(sequences.at(0).input_ids, (Ids{1, 2, 3, 4}));
+  EXPECT_EQ(sequences.at(0).target_ids, (Ids{2, 3, kNoTarget, kNoTarget}));
+  EXPECT_EQ(sequences.at(0).pieces, (Ids{3, 1}));
+  EXPECT_EQ(sequences.at(1).input_ids, (Ids{5, 6, 0, 0}));
+  EXPECT_EQ(sequences.at(1).pieces, (Ids{2, 2}));
+  EXPECT_EQ(sequences.at(2).input_ids, (Ids{7, 8, 9, 10}));
+  EXPECT_EQ(sequences.at(2).target_ids, (Ids{8, 9, 10, 11}));
+  EXPECT_EQ(sequences.at(3).input_ids, (Ids{13, 0, 0, 0}));
+  EXPECT_EQ(sequences.documents(0), (std::pair<int64_t, int64_t>{0, 1}));
+  EXPECT_EQ(sequences.documents(3), (std::pair<int64_t, int64_t>{4, 4}));
+}
+
+TEST(PackedSequences, HasTargetsOnlyWhereSomethingIsLearnt) {
+  const ScratchFolder folder;
+  const std::string key(64, 'k');
+  TokenStoreWriter writer(folder / "t.bin", key, /*learns_all=*/false);
+  writer.add(Tokens{1, 2, 3, 4, 5}, {}, Spans{{.begin = 1, .end = 2}, {.begin = 3, .end = 5}});
+  writer.add(Tokens{6, 7, 8}, {}, Spans{{.begin = 0, .end = 2}});
+  writer.commit();
+  const TokenStore store(folder / "t.bin", key);
+  const PackedSequences sequences(store, /*seq_len=*/4, Packing::kDocuments, /*padding=*/0);
+  EXPECT_EQ(sequences.at(0).target_ids, (Ids{2, kNoTarget, 4, 5}));
+  EXPECT_EQ(sequences.at(0).target_count, 3);
+  EXPECT_EQ(sequences.at(1).input_ids, (Ids{5, 6, 7, 8}));
+  EXPECT_EQ(sequences.at(1).target_ids, (Ids{kNoTarget, 7, kNoTarget, kNoTarget}));
 }
 
 TEST(PackedSequences, UsesEachTokenOnceWhateverTheLengths) {
@@ -101,7 +136,7 @@ TEST(Packing, HasNames) {
   EXPECT_EQ(packing_from_name("documents"), Packing::kDocuments);
   EXPECT_EQ(packing_from_name(name_of(Packing::kStream)), Packing::kStream);
   EXPECT_EQ(message_of([] { packing_from_name("padded"); }),
-            "packing: found \"padded\", expected documents or stream");
+            "packing: found \"padded\", expected documents, whole or stream");
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "slayer/model/attention.h"
-#include "slayer/model/int8_linear.h"
 #include "slayer/model/linear.h"
 #include "slayer/model/rms_norm.h"
 #include "slayer/model/rotary.h"
@@ -18,8 +17,6 @@ using Operation = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
 
 /// Float32 sums in another order.
 constexpr double kReordered = 2e-6;
-/// Each factor of a product is off by at most half of 1/127 of the largest in its row.
-constexpr double kInt8 = 0.02;
 
 double relative_difference(const at::Tensor& actual, const at::Tensor& expected) {
   return ((actual - expected).norm() / expected.norm()).item<double>();
@@ -128,38 +125,6 @@ TEST(Attention, OfPiecesIsAttentionUnderTheirMask) {
             .transpose(1, 2);
       },
       {random({2, 12, 4, 8}), random({2, 12, 2, 8}), random({2, 12, 2, 8})});
-}
-
-TEST(Int8Linear, IsTheProductUpToRounding) {
-  if (!has_int8_linear()) {
-    GTEST_SKIP() << "this libtorch has no 8-bit products";
-  }
-  const at::Tensor weight = random({48, 64});
-  const Int8Weight int8 = quantize_weight(weight);
-  const Operation plain = [&](const auto& in) { return at::linear(in[0], weight); };
-  expect_same([&](const auto& in) { return apply_linear(in[0], int8); },
-              plain,
-              {random({2, 5, 64})},
-              kInt8);
-  const at::Tensor x = random({2, 5, 64});
-  const at::Tensor bias = random({48});
-  EXPECT_TRUE(at::equal(apply_linear(x, int8, bias), apply_linear(x, int8) + bias));
-}
-
-TEST(Int8Linear, ScalesEachTokenAndEachOutput) {
-  if (!has_int8_linear()) {
-    GTEST_SKIP() << "this libtorch has no 8-bit products";
-  }
-  const at::Tensor weight = random({48, 64});
-  const at::Tensor x = random({5, 64});
-  const at::Tensor plain = apply_linear(x, quantize_weight(weight));
-  // Powers of two scale without rounding: every bit must follow.
-  const at::Tensor tokens = at::exp2(at::arange(-20, 30, 10, at::kFloat)).unsqueeze(1);
-  const at::Tensor outputs = at::exp2(at::arange(-24, 24, at::kFloat)).unsqueeze(1);
-  const at::Tensor scaled = apply_linear(x * tokens, quantize_weight(weight * outputs));
-  EXPECT_TRUE(at::equal(scaled, plain * tokens * outputs.t()));
-  EXPECT_TRUE(at::equal(apply_linear(at::zeros({5, 64}), quantize_weight(weight)),
-                        at::zeros({5, 48})));
 }
 
 }  // namespace

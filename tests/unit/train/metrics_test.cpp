@@ -24,6 +24,26 @@ TEST(MetricsFile, WritesOneObjectALine) {
             "\"tokens_per_second\":50.0,\"elapsed_s\":2.0}\n");
 }
 
+TEST(MetricsFile, TellsOfSpikesAndOfWatchedTexts) {
+  const ScratchFolder folder;
+  const std::filesystem::path path = folder / "metrics.jsonl";
+  MetricsFile(path, 0).append(
+      {.step = 1, .is_spike = true, .watched = {.domain = 0.0, .general = 0.0}, .forgetting = 0.5});
+  const Json line = parse_json(read_text_file(path), "metrics.jsonl");
+  EXPECT_EQ(line["spike"], true);
+  EXPECT_EQ(line["domain_loss"], 0.0);
+  EXPECT_EQ(line["domain_perplexity"], 1.0);
+  EXPECT_EQ(line["general_perplexity"], 1.0);
+  EXPECT_EQ(line["forgetting"], 0.5);
+}
+
+TEST(MetricsFile, KnowsTheLossesBefore) {
+  const ScratchFolder folder;
+  const std::filesystem::path path =
+      file_in(folder, "metrics.jsonl", "{\"step\":1,\"loss\":2}\n{\"step\":2,\"loss\":1}\n");
+  EXPECT_EQ(MetricsFile(path, 1).losses_before(), std::vector<double>{2.0});
+}
+
 TEST(MetricsFile, ForgetsWhatCameAfterTheStepItGoesOnFrom) {
   const ScratchFolder folder;
   const std::string two = "{\"step\":1,\"loss\":2}\n{\"step\":2,\"loss\":1}\n";

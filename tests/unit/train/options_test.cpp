@@ -10,7 +10,7 @@ namespace {
 TrainFacts facts() {
   return {.checkpoint_hash = "c",
           .data_key = "d",
-          .corpus_tokens = 100'000,
+          .draws_per_epoch = [](int64_t seq_len, Packing) { return 100'000 / seq_len + 1; },
           .max_position_embeddings = 4096,
           .cores = 4};
 }
@@ -42,6 +42,17 @@ TEST(Resolve, RefusesMorePositionsThanTheModelHas) {
             "--seq-len: found 4097, expected at most 4096, the positions that the model knows");
 }
 
+TEST(Resolve, ChoosesTheLearningRateByMethod) {
+  TrainOptions asked;
+  EXPECT_EQ(resolve(asked, facts()).lr, 2e-4);
+  asked.method.method = Method::kLora;
+  EXPECT_EQ(resolve(asked, facts()).lr, 2e-4);
+  asked.method.method = Method::kFull;
+  EXPECT_EQ(resolve(asked, facts()).lr, 2e-5);
+  asked.lr = 1e-3;
+  EXPECT_EQ(resolve(asked, facts()).lr, 1e-3);
+}
+
 TEST(Validate, NamesTheOption) {
   TrainOptions options;
   options.batch_size = 0;
@@ -50,6 +61,80 @@ TEST(Validate, NamesTheOption) {
   options.lr = -1.0;
   EXPECT_EQ(message_of([&] { validate(options); }),
             "--lr: found -1, expected a number from 0 to 1");
+}
+
+TEST(Validate, NamesWhatBelongsToAnotherOption) {
+  TrainOptions options;
+  options.decay_steps = 3;
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--decay-steps: found --schedule cosine, expected --schedule wsd");
+  options = {};
+  options.eval_every = 3;
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--eval-every: found no text, expected held-out text to watch: --eval-domain, "
+            "--eval-general or --holdout");
+  options = {};
+  options.eval_domain = {"a.txt"};
+  options.stop_if_forgetting = 0.05;
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--stop-if-forgetting: found no text, expected text that must not be forgotten: "
+            "--eval-general");
+  options.stop_if_forgetting = -1.0;
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--stop-if-forgetting: found -1, expected a number from 0 to 1000000000");
+  options = {};
+  options.lr = 1e-4;
+  options.min_lr = 1e-3;
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--min-lr: found 0.001, expected a number from 0 to 0.0001");
+}
+
+TEST(Validate, NamesWhatIsWrongWithTheData) {
+  TrainOptions options;
+  options.holdout = 1.0;
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--holdout: found 1, expected a number from 0 to 0.9");
+  options.holdout = 0.1;
+  options.format = DocumentFormat::kAlpaca;
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--holdout: found --format alpaca, expected --format text");
+  options = {};
+  options.data = {"a=1", "b"};
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--data: b: found no weight, expected a weight for every text, or for none");
+}
+
+TEST(Resolve, KeepsConversationsWhole) {
+  TrainOptions asked;
+  EXPECT_EQ(resolve(asked, facts()).packing, Packing::kDocuments);
+  asked.format = DocumentFormat::kMessages;
+  EXPECT_EQ(resolve(asked, facts()).packing, Packing::kWhole);
+  asked.packing = Packing::kStream;
+  EXPECT_EQ(resolve(asked, facts()).packing, Packing::kStream);
+}
+
+TEST(Resolve, ChoosesSharesOfTheSteps) {
+  TrainOptions asked;
+  asked.steps = 95;
+  EXPECT_FALSE(resolve(asked, facts()).decay_steps);
+  EXPECT_FALSE(resolve(asked, facts()).eval_every);
+  asked.schedule = ScheduleShape::kWsd;
+  asked.eval_general = {"a.txt"};
+  EXPECT_EQ(resolve(asked, facts()).decay_steps, 10);
+  EXPECT_EQ(resolve(asked, facts()).eval_every, 10);
+}
+
+TEST(RequireSameSettings, NamesAnOptionThatIsGone) {
+  TrainOptions options = resolve({}, facts());
+  options.lr_scales = {{"new", 2.0}};
+  const Json stored = settings_to_json(options, facts());
+  options.lr_scales.clear();
+  EXPECT_EQ(
+      message_of([&] {
+        require_same_settings(stored, settings_to_json(options, facts()), "training.json");
+      }),
+      "training.json: --lr-scale: found null now, expected {\"new\":2.0}, as it began (--force "
+      "begins anew, another --out keeps both)");
 }
 
 TEST(RequireSameSettings, LetsOnlyStepsGrow) {
@@ -79,9 +164,9 @@ TEST(RequireSameSettings, NamesEveryOptionThatChanged) {
     const std::string message =
         message_of([&] { require_same_settings(stored, changed, "training.json"); });
     EXPECT_EQ(message,
-              "training.json: " + std::string(key == "checkpoint" ? "" : "--") + key +
-                  ": found \"other\" now, expected " + value.dump() +
-                  ", as it began (--force begins anew, another --out keeps both)");
+              "training.json: " + std::string(key == "checkpoint" ? "" : "--") +
+                  (key == "rows" ? "format" : key) + ": found \"other\" now, expected " +
+                  value.dump() + ", as it began (--force begins anew, another --out keeps both)");
   }
 }
 

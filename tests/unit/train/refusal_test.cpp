@@ -44,7 +44,7 @@ TEST_F(Refusal, OfACheckpointWithoutAPlan) {
   EXPECT_EQ(refusal(),
             record_file() +
                 ": found nothing, expected the plan that says which layers train (make such a "
-                "checkpoint with slayer plan and slayer apply)");
+                "checkpoint with slayer plan and slayer apply, or choose another --method)");
 }
 
 TEST_F(Refusal, OfAPlanThatTrainsNothing) {
@@ -57,6 +57,22 @@ TEST_F(Refusal, OfAPlanThatTrainsNothing) {
 TEST_F(Refusal, OfAPlanForAnotherDepth) {
   write_plan(training_plan(5, {1}));
   EXPECT_EQ(refusal(), record_file() + ": plan: found 5 layers, expected 4, as in config.json");
+}
+
+TEST_F(Refusal, OfAGguf) {
+  options.checkpoint = SLAYER_FIXTURES "/gguf/quants.gguf";
+  EXPECT_EQ(refusal(),
+            options.checkpoint.string() +
+                ": found a GGUF file, expected a checkpoint folder (make one with slayer import)");
+}
+
+TEST_F(Refusal, OfAnotherMethod) {
+  EXPECT_EQ(refusal(), "no error");
+  options.method = {.method = Method::kLastK, .last_k = 1};
+  EXPECT_EQ(refusal(),
+            (options.out / "training.json").string() +
+                ": --method: found \"last-k\" now, expected \"plan\", as it began (--force begins "
+                "anew, another --out keeps both)");
 }
 
 TEST_F(Refusal, OfAFolderThatHoldsSomethingElse) {
