@@ -33,6 +33,7 @@ void add_eval(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
 void add_generate(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);
+void add_chat(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);
 void add_manual(CLI::App& app, Context& context);

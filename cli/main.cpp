@@ -43,6 +43,7 @@ constexpr std::array kCommands{
     add_compare,
     add_generate,
     add_report,
+    add_chat,
     add_run,
     add_completion,
     add_manual,

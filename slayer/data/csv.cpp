@@ -4,7 +4,7 @@
 
 #include "slayer/core/error.h"
 #include "slayer/data/file_pieces.h"
-#include "slayer/data/utf8.h"
+#include "slayer/core/utf8.h"
 
 namespace slayer {
 namespace {
@@ -81,8 +81,8 @@ class CsvParser final {
   }
 
   void end_field() {
-    if (const auto invalid = find_invalid_utf8(field_)) {
-      fail(fmt::format("0x{:02x}", static_cast<uint8_t>(field_[*invalid])), "UTF-8 text");
+    if (const size_t valid = valid_utf8_prefix(field_); valid < field_.size()) {
+      fail(fmt::format("0x{:02x}", static_cast<uint8_t>(field_[valid])), "UTF-8 text");
     }
     fields_.push_back(std::move(field_));
     field_.clear();

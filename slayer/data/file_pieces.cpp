@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "slayer/core/error.h"
-#include "slayer/data/utf8.h"
+#include "slayer/core/utf8.h"
 
 namespace slayer {
 namespace {
@@ -37,10 +37,10 @@ void require_document_size(const std::filesystem::path& file, size_t bytes) {
 }
 
 void require_utf8(const std::filesystem::path& file, std::string_view text, uint64_t offset) {
-  if (const auto invalid = find_invalid_utf8(text)) {
+  if (const size_t valid = valid_utf8_prefix(text); valid < text.size()) {
     throw Error({.file = file.string(),
-                 .item = fmt::format("byte {}", offset + *invalid),
-                 .found = fmt::format("0x{:02x}", static_cast<uint8_t>(text[*invalid])),
+                 .item = fmt::format("byte {}", offset + valid),
+                 .found = fmt::format("0x{:02x}", static_cast<uint8_t>(text[valid])),
                  .expected = "UTF-8 text",
                  .hint = "convert it: iconv -f LATIN1 -t UTF-8"});
   }

@@ -188,10 +188,16 @@ Json Job::plan_inputs() const {
 Json Job::train_inputs() const {
   Json settings = table_of(recipe_, "train");
   settings.erase("data");
-  return {{"model", hash_of(folders_.plan / "expanded")},
-          {"settings", settings},
-          {"dtype", recipe_.dtype},
-          {"data", content_hash(recipe_.train.data)}};
+  Json inputs = {{"model", hash_of(folders_.plan / "expanded")},
+                 {"settings", settings},
+                 {"dtype", recipe_.dtype},
+                 {"data", content_hash(recipe_.train.data)}};
+  for (const WeightedText& text : parse_weighted_texts(recipe_.train.data)) {
+    if (text.weight) {
+      inputs["weights"].push_back(*text.weight);
+    }
+  }
+  return inputs;
 }
 
 Json Job::eval_inputs(const std::filesystem::path& model) const {
