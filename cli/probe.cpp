@@ -28,8 +28,8 @@ namespace {
 /// Where one section's text and tasks come from.
 struct SectionOptions {
   std::string name;
-  std::vector<std::string> text;
-  std::vector<std::string> tasks;
+  std::vector<std::string> text = {};
+  std::vector<std::string> tasks = {};
 };
 
 struct ProbeCommandOptions {
@@ -65,7 +65,7 @@ ProbeSet read_text(const ProbeCommandOptions& options,
   std::vector<std::string> files;
   for (const std::filesystem::path& file : find_document_files(section.text)) {
     files.push_back(file.string());
-    read_documents(file, options.text_field, [&](Document document) {
+    read_documents(file, {.text_field = options.text_field}, [&](Document document) {
       documents.push_back(std::move(document));
     });
   }

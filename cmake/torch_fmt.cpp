@@ -1,5 +1,6 @@
-// The compiled half of the fmt whose headers come with libtorch. Used from its headers alone it would
-// cost every source half of its compile time. What fmt's own src/format.cc instantiates, for char.
+// The compiled half of the fmt whose headers come with libtorch. Used from its headers alone it
+// would cost every source half of its compile time. What fmt's own src/format.cc instantiates, for
+// char.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE

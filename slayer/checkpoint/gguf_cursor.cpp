@@ -41,9 +41,9 @@ uint64_t smallest_size(GgufValueType type) {
 }  // namespace
 
 void GgufCursor::fail(std::string_view item,
-                       std::string found,
-                       std::string expected,
-                       std::string hint) const {
+                      std::string found,
+                      std::string expected,
+                      std::string hint) const {
   throw Error({.file = file_.path().string(),
                .item = printable(item),
                .found = std::move(found),
@@ -51,8 +51,7 @@ void GgufCursor::fail(std::string_view item,
                .hint = std::move(hint)});
 }
 
-std::string_view GgufCursor::text(std::string_view item,
-                      uint64_t limit) {
+std::string_view GgufCursor::text(std::string_view item, uint64_t limit) {
   const auto size = number<uint64_t>(item);
   if (size > limit) {
     fail(item, fmt::format("text of {} bytes", size), fmt::format("at most {}", limit));

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "slayer/core/error.h"
-#include "slayer/data/file_pieces.h"
 #include "slayer/core/utf8.h"
+#include "slayer/data/file_pieces.h"
 
 namespace slayer {
 namespace {

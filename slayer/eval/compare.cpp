@@ -185,8 +185,10 @@ std::vector<std::string> metrics_of(const Json& base, const Json& changed) {
 std::map<std::string, std::vector<std::string>> common_groups(const EvaluationFile& base,
                                                               const EvaluationFile& changed) {
   std::map<std::string, std::vector<std::string>> groups;
-  for (const auto& [name, tasks] : base.json().value("groups", Json::object()).items()) {
-    if (changed.json().value("groups", Json::object()).value(name, Json()) == tasks) {
+  const Json of_base = base.json().value("groups", Json::object());
+  const Json of_changed = changed.json().value("groups", Json::object());
+  for (const auto& [name, tasks] : of_base.items()) {
+    if (of_changed.value(name, Json()) == tasks) {
       groups[name] = tasks.get<std::vector<std::string>>();
     }
   }

@@ -23,8 +23,8 @@ at::Tensor attend_at_once(const at::Tensor& query,
 
 /// [batch, heads, seq, head_dim] -> for each piece [1, heads, length, head_dim].
 std::vector<at::Tensor> split_pieces(const at::Tensor& x, const std::vector<int64_t>& lengths) {
-  return x.transpose(1, 2).flatten(0, 1).transpose(0, 1).unsqueeze(0).split_with_sizes(
-      lengths, /*dim=*/2);
+  return x.transpose(1, 2).flatten(0, 1).transpose(0, 1).unsqueeze(0).split_with_sizes(lengths,
+                                                                                       /*dim=*/2);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ BatchLayout packed_layout(const std::vector<int64_t>& lengths,
 
 /// How attention is masked, as scaled_dot_product_attention wants it.
 struct AttentionMask {
-  bool is_causal = false;  ///< Lower triangle; then `bias` is undefined.
+  bool is_causal = false;            ///< Lower triangle; then `bias` is undefined.
   std::vector<int64_t> pieces = {};  ///< Causal within each, as BatchLayout has them; or empty.
   at::Tensor
       bias;  ///< [batch or 1, 1, seq, keys], 0 where attended and -inf elsewhere, or undefined.

@@ -40,12 +40,8 @@ at::Tensor product(const at::Tensor& x,
   if (!onednn || !x.is_cpu() || x.scalar_type() != at::kFloat) {
     return at::linear(x, weight, bias);
   }
-  const at::Tensor y = onednn->call(x.flatten(0, -2),
-                                    weight,
-                                    bias,
-                                    "none",
-                                    c10::List<std::optional<at::Scalar>>(),
-                                    std::nullopt);
+  const at::Tensor y = onednn->call(
+      x.flatten(0, -2), weight, bias, "none", c10::List<std::optional<at::Scalar>>(), std::nullopt);
   // Not a view for autograd, which would forbid adding into it.
   at::DimVector sizes(x.sizes().begin(), x.sizes().end());
   sizes.back() = weight.size(0);

@@ -64,8 +64,8 @@ at::Tensor normalize_backward(const at::Tensor& dy,
       const float* const gradient = dys + row * size;
       const float* const in = xs + row * size;
       float* const out = dxs + row * size;
-      const float projected = sum_in_lanes(
-          size, [gradient, in, w](int64_t i) { return gradient[i] * w[i] * in[i]; });
+      const float projected =
+          sum_in_lanes(size, [gradient, in, w](int64_t i) { return gradient[i] * w[i] * in[i]; });
       const float scale = inverses[row];
       const float along = projected / static_cast<float>(size) * scale * scale;
       for (int64_t i = 0; i < size; ++i) {

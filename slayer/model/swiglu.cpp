@@ -53,12 +53,8 @@ void gate_elements(const float* gate, const float* up, int64_t count, float* y) 
 #ifdef __x86_64__
 [[gnu::target_clones("avx512f", "avx2", "default")]]
 #endif
-void gate_elements_backward(const float* dy,
-                            const float* gate,
-                            const float* up,
-                            int64_t count,
-                            float* dgate,
-                            float* dup) {
+void gate_elements_backward(
+    const float* dy, const float* gate, const float* up, int64_t count, float* dgate, float* dup) {
   for (int64_t i = 0; i < count; ++i) {
     const float s = sigmoid(gate[i]);
     const float silu = gate[i] * s;

@@ -50,7 +50,7 @@ ProbeSet task_set(const Task& task,
   for (Item& item : read_items(task, data_dir, options)) {
     try {
       if (item.problem.empty()) {
-        set.groups.push_back(encoder.pairs(item.requests));
+        set.groups.push_back(encoder.pairs(item.requests).sequences);
         usable->push_back(std::move(item));
       }
     } catch (const Error& error) {  // An answer without tokens, or longer than the model's context.

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "slayer/tokenizer/unicode.h"
 #include "slayer/core/utf8.h"
+#include "slayer/tokenizer/unicode.h"
 
 namespace slayer {
 namespace {

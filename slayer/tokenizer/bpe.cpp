@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "slayer/core/error.h"
-#include "slayer/tokenizer/byte_level.h"
 #include "slayer/core/utf8.h"
+#include "slayer/tokenizer/byte_level.h"
 
 namespace slayer {
 namespace {

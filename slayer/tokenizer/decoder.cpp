@@ -6,9 +6,9 @@
 #include <optional>
 
 #include "slayer/core/error.h"
+#include "slayer/core/utf8.h"
 #include "slayer/tokenizer/byte_level.h"
 #include "slayer/tokenizer/normalizer.h"
-#include "slayer/core/utf8.h"
 
 namespace slayer {
 namespace {

@@ -6,8 +6,8 @@
 #include <utf8proc.h>
 
 #include "slayer/core/error.h"
-#include "slayer/tokenizer/unicode.h"
 #include "slayer/core/utf8.h"
+#include "slayer/tokenizer/unicode.h"
 
 namespace slayer {
 namespace {

@@ -4,8 +4,8 @@
 #include <array>
 #include <utility>
 
-#include "slayer/tokenizer/unicode.h"
 #include "slayer/core/utf8.h"
+#include "slayer/tokenizer/unicode.h"
 
 namespace slayer {
 namespace {

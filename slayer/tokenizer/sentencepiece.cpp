@@ -7,8 +7,8 @@
 #include <unordered_map>
 
 #include "slayer/core/error.h"
-#include "slayer/tokenizer/protobuf.h"
 #include "slayer/core/utf8.h"
+#include "slayer/tokenizer/protobuf.h"
 
 namespace slayer {
 namespace {

@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "slayer/core/utf8.h"
 #include "slayer/tokenizer/tokenizer.h"
 #include "slayer/tokenizer/tokenizer_state.h"
-#include "slayer/core/utf8.h"
 
 namespace slayer {
 

@@ -8,11 +8,11 @@
 
 #include "slayer/core/error.h"
 #include "slayer/core/json.h"
+#include "slayer/core/utf8.h"
 #include "slayer/tokenizer/sentencepiece.h"
 #include "slayer/tokenizer/tokenizer_json.h"
 #include "slayer/tokenizer/tokenizer_parts.h"
 #include "slayer/tokenizer/tokenizer_state.h"
-#include "slayer/core/utf8.h"
 
 namespace slayer {
 namespace {

@@ -127,8 +127,8 @@ void validate(const TrainOptions& options) {
   validate(options.method);
   require_count("--decay-steps", options.decay_steps, 0);
   require_count("--eval-every", options.eval_every, 1);
-  require_number("--min-lr", options.min_lr, 0.0, options.lr.value_or(1.0));
   require_number("--lr", options.lr.value_or(0.0), 0.0, 1.0);
+  require_number("--min-lr", options.min_lr, 0.0, options.lr.value_or(1.0));
   require_number("--clip", options.clip, 0.0, 1e9);
   require_number("--weight-decay", options.adamw.weight_decay, 0.0, 1.0);
   require_number("--beta1", options.adamw.beta1, 0.0, 0.999999);

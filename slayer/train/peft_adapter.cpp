@@ -58,6 +58,12 @@ std::vector<std::string> read_targets(const JsonObject& config) {
   return targets;
 }
 
+/// A whole number as PEFT writes it, where it is one.
+Json number(double value) {
+  const auto whole = static_cast<int64_t>(value);
+  return static_cast<double>(whole) == value ? Json(whole) : Json(value);
+}
+
 Json config_of(const std::string& base, const LoraOptions& options) {
   return {{"alpha_pattern", Json::object()},
           {"base_model_name_or_path", base},
@@ -67,7 +73,7 @@ Json config_of(const std::string& base, const LoraOptions& options) {
           {"init_lora_weights", true},
           {"layers_pattern", nullptr},
           {"layers_to_transform", nullptr},
-          {"lora_alpha", options.alpha},
+          {"lora_alpha", number(options.alpha)},
           {"lora_dropout", 0.0},
           {"modules_to_save", nullptr},
           {"peft_type", "LORA"},

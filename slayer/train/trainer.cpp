@@ -315,10 +315,20 @@ void Trainer::save() {
   }
 }
 
-/// Whether `model` is what the training, whose last state lies in `last`, came to.
-bool is_finished(const fs::path& last, const fs::path& model, int64_t steps) {
-  const WatchRecord watch = TrainStates::position_of(last).watch;
-  return trained_steps(model) == (watch.has_stopped ? watch.best_step : steps);
+/// Where the training came to, if `model` is what it came to.
+std::optional<TrainPosition> finished_at(const TrainStates& states,
+                                         const fs::path& model,
+                                         int64_t steps) {
+  const std::optional<fs::path> last = states.last();
+  if (!last) {
+    return std::nullopt;
+  }
+  const TrainPosition position = TrainStates::position_of(*last);
+  const int64_t reached = position.watch.has_stopped ? position.watch.best_step : steps;
+  if (reached == 0 || trained_steps(model) != reached) {
+    return std::nullopt;
+  }
+  return reached == position.step ? position : TrainStates::position_of(states.path_of(reached));
 }
 
 }  // namespace
@@ -328,13 +338,12 @@ TrainSummary train(const TrainJob& job, const TrainControl& control) {
   if (job.options.force) {
     folder.clear();
   }
-  const std::optional<fs::path> last = TrainStates(folder.checkpoints()).last();
-  if (last && is_finished(*last, folder.model(), *job.options.steps)) {
-    const TrainPosition done = TrainStates::position_of(*last);
+  const TrainStates states(folder.checkpoints());
+  if (const auto done = finished_at(states, folder.model(), *job.options.steps)) {
     return {.model = folder.model(),
-            .steps = done.step,
-            .tokens = done.tokens,
-            .elapsed_s = done.elapsed_s};
+            .steps = done->step,
+            .tokens = done->tokens,
+            .elapsed_s = done->elapsed_s};
   }
   write_json_file(folder.settings_file(), job.settings);
   at::set_num_threads(static_cast<int>(*job.options.threads));

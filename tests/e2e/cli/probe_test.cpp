@@ -58,8 +58,10 @@ TEST_F(ProbeCommand, WritesItsFileAndDrawsAChart) {
   const Json json = read_json_file(out_);
   EXPECT_EQ(json["general"]["remove"]["layers"].size(), 4U);
   EXPECT_FALSE(std::filesystem::exists(out_ + ".journal"));
-  EXPECT_EQ(probe({"--text", text_, "--out", out_}).err,
-            fmt::format("slayer: {}: exists, expected a new path (--force replaces it)\n", out_));
+  EXPECT_EQ(
+      probe({"--text", text_, "--out", out_}).err,
+      fmt::format("slayer: {}: found an existing path, expected a new one (--force replaces it)\n",
+                  out_));
 }
 
 TEST_F(ProbeCommand, LeadsToAPlan) {
@@ -91,7 +93,7 @@ TEST_F(ProbeCommand, LeadsToAPlan) {
 TEST_F(ProbeCommand, RefusesInOneLine) {
   EXPECT_EQ(probe({}).exit_code, 2);
   EXPECT_EQ(probe({"--text", text_, "--general", text_}).exit_code, 2);
-  const Outcome outcome = probe({"--text", text_, "--seq-len", "1000"});
+  const Outcome outcome = run_slayer({"probe", kModel, "--text", text_, "--seq-len", "1000"});
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1);
   EXPECT_NE(outcome.err.find("expected at least one sequence of 1000"), std::string::npos)

@@ -114,14 +114,8 @@ TEST(Attention, OfPiecesIsAttentionUnderTheirMask) {
         return attend(split(in[0]), split(in[1]), split(in[2]), {.pieces = pieces, .bias = {}});
       },
       [&](const auto& in) {
-        return at::scaled_dot_product_attention(split(in[0]),
-                                                split(in[1]),
-                                                split(in[2]),
-                                                mask,
-                                                0.0,
-                                                false,
-                                                std::nullopt,
-                                                true)
+        return at::scaled_dot_product_attention(
+                   split(in[0]), split(in[1]), split(in[2]), mask, 0.0, false, std::nullopt, true)
             .transpose(1, 2);
       },
       {random({2, 12, 4, 8}), random({2, 12, 2, 8}), random({2, 12, 2, 8})});

@@ -5,8 +5,8 @@
 #include <random>
 
 #include "slayer/core/error.h"
-#include "slayer/tokenizer/regex.h"
 #include "slayer/core/utf8.h"
+#include "slayer/tokenizer/regex.h"
 
 namespace slayer {
 namespace {
