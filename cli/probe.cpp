@@ -232,7 +232,7 @@ void add_inputs(CLI::App& command, ProbeCommandOptions& options) {
       ->type_name("DIR");
   command.add_option("--tasks-dir", options.tasks_dir, "Folder of task files")
       ->type_name("DIR")
-      ->capture_default_str();
+      ->default_str("slayer's own");
   command.add_option("--limit", options.items.limit, "Only the first items of each task")
       ->check(CLI::PositiveNumber);
   command.add_option("--num-fewshot", options.items.num_fewshot, "Examples before each item")

@@ -21,13 +21,13 @@ namespace {
 
 /// A Hugging Face folder with all its weights: what is written at the end looks like it.
 Checkpoint open_trainable(const fs::path& path) {
-  if (path.extension() == ".gguf") {
+  Checkpoint checkpoint = Checkpoint::open(path);
+  if (checkpoint.is_gguf()) {
     throw Error({.file = path.string(),
                  .found = "a GGUF file",
                  .expected = "a checkpoint folder",
                  .hint = "make one with slayer import"});
   }
-  Checkpoint checkpoint = Checkpoint::open(path);
   checkpoint.require_complete();
   return checkpoint;
 }
