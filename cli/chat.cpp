@@ -152,7 +152,7 @@ void run_chat(const ChatOptions& options, const Context& context) {
     }
   }
   if (context.json) {
-    fmt::print("{}\n", Json{{"messages", conversation.messages()}}.dump(2));
+    fmt::print("{}", json_text(Json{{"messages", conversation.messages()}}));
   }
 }
 

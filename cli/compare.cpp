@@ -32,7 +32,7 @@ void run_compare(const CompareArguments& arguments, const Context& context) {
     }
   }
   if (context.json) {
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}", json_text(json));
   }
   if (!arguments.markdown.empty()) {
     write_text_file(arguments.markdown, markdown);

@@ -202,7 +202,7 @@ void run_eval(EvalOptions& options, const Context& context) {
     SampleJournal::discard(samples_path(evaluation, task));
   }
   if (context.json) {
-    fmt::print("{}\n", file.json().dump(2));
+    fmt::print("{}", json_text(file.json()));
   } else {
     fmt::print("{}", format_results(file));
   }

@@ -47,7 +47,7 @@ void run_export(const ExportOptions& options, const Context& context) {
                          {"layers", checkpoint.config().num_hidden_layers},
                          {"type", options.type},
                          {"bytes", size}};
-    fmt::print("{}\n", result.dump(2));
+    fmt::print("{}", json_text(result));
   } else {
     fmt::print("{}: {}, {} layers, {} in {}\n",
                options.gguf,

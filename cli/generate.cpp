@@ -57,7 +57,7 @@ void print_json(const GenerateOptions& options,
                        {"tokens", tokens},
                        {"prompt_tokens", prompt_tokens},
                        {"seconds", seconds}};
-  fmt::print("{}\n", result.dump(2));
+  fmt::print("{}", json_text(result));
 }
 
 void run_generate(const GenerateOptions& options, const Context& context) {

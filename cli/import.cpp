@@ -49,7 +49,7 @@ void run_import(const ImportOptions& options, const Context& context) {
                          {"dtype", options.dtype},
                          {"bytes", bytes},
                          {"hash", hash}};
-    fmt::print("{}\n", result.dump(2));
+    fmt::print("{}", json_text(result));
   } else {
     fmt::print("{}: {}, {} layers, {} in {}\n",
                options.out,

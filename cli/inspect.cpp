@@ -246,7 +246,7 @@ void add_inspect(CLI::App& app, Context& context) {
   command->callback([path, &context] {
     const Inspection inspection = inspect(*path);
     if (context.json) {
-      fmt::print("{}\n", to_json(inspection).dump(2));
+      fmt::print("{}", json_text(to_json(inspection)));
     } else {
       print_text(inspection);
     }

@@ -26,7 +26,7 @@ void run(const RunOptions& options, const Context& context) {
   const RunControl control{.progress = context.progress_style(), .stop = context.stop};
   const Json summary = run_recipe(recipe, options.out, options.choice, control);
   if (context.json) {
-    fmt::print("{}\n", summary.dump(2));
+    fmt::print("{}", json_text(summary));
     return;
   }
   const std::string page = (std::filesystem::path(options.out) / "report.html").string();

@@ -180,13 +180,13 @@ void run_train(const TrainOptions& options, bool is_dry_run, const Context& cont
   const TrainJob job = prepare(options, control);
   const TrainForecast expected = forecast(job);
   if (is_dry_run) {
-    fmt::print("{}\n", context.json ? to_json(job, expected).dump(2) : describe(job, expected));
+    fmt::print("{}", context.json ? json_text(to_json(job, expected)) : describe(job, expected) + "\n");
     return;
   }
   log_info(describe(job, expected));
   const TrainSummary summary = train(job, control);
   if (context.json) {
-    fmt::print("{}\n", to_json(summary).dump(2));
+    fmt::print("{}", json_text(to_json(summary)));
   } else {
     fmt::print("{} steps, {} tokens in {}: {}\n",
                summary.steps,

@@ -1,9 +1,9 @@
-# slayer_module(NAME SOURCES ... USES <modules> LIBRARIES <targets> [TORCH])
+# slayer_module(NAME SOURCES ... USES <modules> LIBRARIES <targets> [TORCH] [COLD])
 #
 # One folder under slayer/ is one static library, slayer::NAME, that links only the modules and
 # libraries it names: the layers of docs/map.md are enforced here and by tests/unit/layers_test.
 function(slayer_module name)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;USES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;COLD" "" "SOURCES;USES;LIBRARIES" ${ARGN})
   add_library(slayer_${name} STATIC ${ARG_SOURCES})
   add_library(slayer::${name} ALIAS slayer_${name})
   target_include_directories(slayer_${name} PUBLIC
@@ -14,6 +14,10 @@ function(slayer_module name)
     target_link_libraries(slayer_${name} PUBLIC slayer::${used})
   endforeach()
   target_link_libraries(slayer_${name} PUBLIC ${ARG_LIBRARIES})
+  if(ARG_COLD)
+    # No loop here is hot, and optimising the templates of JSON takes a third of the build.
+    target_compile_options(slayer_${name} PRIVATE -O1)
+  endif()
   if(ARG_TORCH)
     slayer_use_torch(slayer_${name})
   else()

@@ -44,7 +44,7 @@ const Family& find_family(const JsonObject& object) {
   }
   const Json& names = object.array("architectures");
   if (names.size() != 1 || !names[0].is_string()) {
-    object.fail("architectures", printable(names.dump()), expected);
+    object.fail("architectures", printable(compact_text(names)), expected);
   }
   const auto& name = names[0].get_ref<const std::string&>();
   const auto family = std::ranges::find(families(), name, &Family::architecture);
@@ -213,7 +213,7 @@ std::vector<bool> read_layer_types(const JsonObject& object, bool has_window) {
   for (const Json& type : object.array("layer_types")) {
     if (type != kFullAttention && type != kSlidingAttention) {
       object.fail("layer_types",
-                  printable(type.dump()),
+                  printable(compact_text(type)),
                   fmt::format("{} or {}", kFullAttention, kSlidingAttention));
     }
     if (type == kSlidingAttention && !has_window) {
@@ -282,7 +282,7 @@ void read_token_ids(const JsonObject& object, const Family& family, ModelConfig&
   if (object.has("eos_token_id") && object.json().at("eos_token_id").is_array()) {
     for (const Json& id : object.array("eos_token_id")) {
       if (!id.is_number_integer() || id < 0 || id > kMaxVocab) {
-        object.fail("eos_token_id", printable(id.dump()), "token ids");
+        object.fail("eos_token_id", printable(compact_text(id)), "token ids");
       }
       config.eos_token_ids.push_back(id.get<int64_t>());
     }

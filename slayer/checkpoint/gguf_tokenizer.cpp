@@ -28,7 +28,7 @@ enum class TokenType : int64_t {
   kByte = 6
 };
 
-std::string quoted(std::string_view text) { return Json(text).dump(); }
+std::string quoted(std::string_view text) { return compact_text(Json(text)); }
 
 Json special_token(std::string_view token, int type_id) {
   return {{"SpecialToken", {{"id", token}, {"type_id", type_id}}}};
@@ -73,12 +73,12 @@ class TokenizerReader final {
         R"("dropout":null,"unk_token":{},"continuing_subword_prefix":null,)"
         R"("end_of_word_suffix":null,"fuse_unk":{},"byte_fallback":{},"ignore_merges":{},)"
         R"("vocab":{{{}}},"merges":[{}]}}}})",
-        added_tokens().dump(),
-        normalizer().dump(),
-        (is_byte_level ? pre_tokenizer_->pre_tokenizer : Json()).dump(),
-        post_processor().dump(),
-        decoder().dump(),
-        is_byte_level ? "null" : unknown_token().dump(),
+        compact_text(added_tokens()),
+        compact_text(normalizer()),
+        compact_text(is_byte_level ? pre_tokenizer_->pre_tokenizer : Json()),
+        compact_text(post_processor()),
+        compact_text(decoder()),
+        is_byte_level ? "null" : compact_text(unknown_token()),
         !is_byte_level,
         !is_byte_level,
         is_byte_level && pre_tokenizer_->ignores_merges,
@@ -104,10 +104,10 @@ class TokenizerReader final {
     config["model_max_length"] =
         file_.integer(file_.string("general.architecture") + ".context_length", 1, kLargestId);
     config["tokenizer_class"] = "PreTrainedTokenizerFast";
-    return config.dump(2) + "\n";
+    return json_text(config);
   }
 
-  std::string special_tokens_map() const { return special_tokens().dump(2) + "\n"; }
+  std::string special_tokens_map() const { return json_text(special_tokens()); }
 
   std::string generation_config() const {
     Json config = {{"_from_model_config", true}};
@@ -122,7 +122,7 @@ class TokenizerReader final {
     if (const auto padding = special_id("padding")) {
       config["pad_token_id"] = *padding;
     }
-    return config.dump(2) + "\n";
+    return json_text(config);
   }
 
  private:

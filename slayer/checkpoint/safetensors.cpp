@@ -60,7 +60,7 @@ std::map<std::string, std::string> parse_metadata(const JsonObject& metadata) {
 /// A size or an offset; nlohmann reads all that do not fit 64 bits as floats.
 uint64_t unsigned_at(const JsonObject& object, std::string_view key, const Json& value) {
   if (!value.is_number_unsigned() || value.get<uint64_t>() > uint64_t{INT64_MAX}) {
-    object.fail(key, printable(value.dump()), "non-negative 64-bit integers");
+    object.fail(key, printable(compact_text(value)), "non-negative 64-bit integers");
   }
   return value.get<uint64_t>();
 }

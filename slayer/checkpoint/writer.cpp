@@ -54,7 +54,7 @@ std::string safetensors_header(const Shard& shard, const Metadata& metadata) {
                                  {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = header.dump();
+  std::string text = compact_text(header);
   text.resize((text.size() + kHeaderAlignment - 1) / kHeaderAlignment * kHeaderAlignment, ' ');
   return text;
 }

@@ -73,8 +73,17 @@ Json parse_json(std::string_view text, const std::string& file) {
   }
 }
 
+Json parse_journal_line(std::string_view line) {
+  Json json = Json::parse(line, /*callback=*/nullptr, /*allow_exceptions=*/false);
+  return json.is_object() ? json : Json();
+}
+
 Json read_json_file(const std::filesystem::path& path) {
   return parse_json(read_text_file(path), path.string());
+}
+
+std::string compact_text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string json_text(const Json& json) {

@@ -17,8 +17,15 @@ using Json = nlohmann::ordered_json;
 /// when nested deeper than 128, or on a duplicate key (two readers could disagree about it).
 Json parse_json(std::string_view text, const std::string& file);
 
+/// A line of a journal: an object, or null where it is none, as when a kill cut the line.
+Json parse_journal_line(std::string_view line);
+
 /// Reads and parses a file. @throws Error as above.
 Json read_json_file(const std::filesystem::path& path);
+
+/// JSON on one line, invalid UTF-8 replaced. Here and not `dump()` at each place, which would compile
+/// the writer anew in every source.
+std::string compact_text(const Json& json);
 
 /// A file's text: two spaces of indentation and a final newline.
 std::string json_text(const Json& json);

@@ -38,7 +38,7 @@ Json from_alpaca(const JsonObject& row) {
   if (row.has("history")) {
     for (const Json& turn : row.array("history")) {
       if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string()) {
-        row.fail("history", printable(turn.dump()), "pairs of a question and an answer");
+        row.fail("history", printable(compact_text(turn)), "pairs of a question and an answer");
       }
       messages.push_back(message("user", turn[0]));
       messages.push_back(message("assistant", turn[1]));

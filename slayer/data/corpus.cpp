@@ -111,7 +111,7 @@ bool is_wanted(const CorpusFiles& source, const Document& document) {
     return true;
   }
   const std::string digest =
-      sha256(document.conversation.is_null() ? document.text : document.conversation.dump());
+      sha256(document.conversation.is_null() ? document.text : compact_text(document.conversation));
   const double place = static_cast<double>(std::stoull(digest.substr(0, 13), nullptr, 16)) /
                        static_cast<double>(uint64_t{1} << 52U);
   return (place < source.holdout) == (source.part == CorpusPart::kHeldOut);

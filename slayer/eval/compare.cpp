@@ -118,8 +118,8 @@ std::pair<const Json*, const Json*> items_of(const EvaluationFile& base,
       fail(task,
            fmt::format("{} {} and {}",
                        key,
-                       value.dump(),
-                       second.contains(key) ? second[key].dump() : "nothing"),
+                       compact_text(value),
+                       second.contains(key) ? compact_text(second[key]) : "nothing"),
            "the same in both evaluations");
     }
   }

@@ -60,7 +60,7 @@ std::string setting(const Json& config) {
     if (config.contains(key) && !config[key].is_null()) {
       const Json& value = config[key];
       parts.push_back(fmt::format(fmt::runtime(format),
-                                  value.is_string() ? value.get<std::string>() : value.dump()));
+                                  value.is_string() ? value.get<std::string>() : compact_text(value)));
     }
   };
   add("version", "version {}");

@@ -62,7 +62,7 @@ class RowReader final {
     if (right.size() != count || std::ranges::find(right, true) == right.end()) {
       fail_in_row(row,
                   "right",
-                  printable(labels.dump()),
+                  printable(compact_text(labels)),
                   fmt::format("{} labels 0 or 1, at least one 1", count));
     }
     return right;
@@ -113,7 +113,7 @@ class RowReader final {
       texts.push_back(value.get<std::string>());
     }
     if (!values.is_array() || texts.size() != values.size() || texts.empty()) {
-      fail_in_row(row, list.columns().front(), printable(values.dump()), "a list of strings");
+      fail_in_row(row, list.columns().front(), printable(compact_text(values)), "a list of strings");
     }
     return texts;
   }

@@ -11,7 +11,7 @@ std::filesystem::path journal_of(const std::filesystem::path& final_path) {
 }
 
 std::string one_line(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return compact_text(json) + "\n";
 }
 
 /// The lines of a journal that were written whole; the last may be torn.
@@ -19,8 +19,8 @@ std::vector<Json> read_lines(const std::filesystem::path& path) {
   std::vector<Json> lines;
   std::ifstream stream(path);
   for (std::string line; std::getline(stream, line) && !stream.eof();) {
-    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object()) {
+    const Json json = parse_journal_line(line);
+    if (json.is_null()) {
       break;
     }
     lines.push_back(json);

@@ -32,7 +32,7 @@ void add_family(const Json& json, const std::string& file, TaskCatalogue& catalo
     TaskGroup group{.name = whole.name + "_" + part, .tasks = {}};
     for (const Json& subset : root.object("subsets").array(part)) {
       if (!subset.is_string()) {
-        root.fail("subsets." + part, printable(subset.dump()), "an array of strings");
+        root.fail("subsets." + part, printable(compact_text(subset)), "an array of strings");
       }
       Task task = read_task(json, file, subset.get<std::string>());
       group.tasks.push_back(task.name);
@@ -56,7 +56,7 @@ void add_task_file(const std::filesystem::path& file, TaskCatalogue& catalogue) 
     TaskGroup group{.name = root.string("group"), .tasks = {}};
     for (const Json& task : root.array("tasks")) {
       if (!task.is_string()) {
-        root.fail("tasks", printable(task.dump()), "an array of strings");
+        root.fail("tasks", printable(compact_text(task)), "an array of strings");
       }
       group.tasks.push_back(task.get<std::string>());
     }

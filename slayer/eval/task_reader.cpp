@@ -103,7 +103,7 @@ class TaskReader final {
     std::vector<std::string> values;
     for (const Json& value : object.array(key)) {
       if (!value.is_string()) {
-        object.fail(key, printable(value.dump()), "an array of strings");
+        object.fail(key, printable(compact_text(value)), "an array of strings");
       }
       values.push_back(value.get<std::string>());
     }
@@ -263,7 +263,7 @@ class TaskReader final {
     if (prompt.has("right")) {
       task_.right = text_template(prompt, "right");
     } else if (prompt.json()["gold"].is_number_integer()) {
-      task_.gold.emplace(prompt.json()["gold"].dump(), file_, "prompt.gold");
+      task_.gold.emplace(compact_text(prompt.json()["gold"]), file_, "prompt.gold");
     } else {
       task_.gold = text_template(prompt, "gold");
     }
@@ -338,7 +338,7 @@ class TaskReader final {
       rule.k.clear();
       for (const Json& k : program.array("k")) {
         if (!k.is_number_integer() || k.get<int64_t>() < 1) {
-          program.fail("k", printable(k.dump()), "an array of integers from 1 up");
+          program.fail("k", printable(compact_text(k)), "an array of integers from 1 up");
         }
         rule.k.push_back(k.get<int64_t>());
       }

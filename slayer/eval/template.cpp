@@ -27,7 +27,7 @@ std::string type_of(const Json& value) {
              ? "nothing"
              : fmt::format("{} {}",
                            value.type_name(),
-                           printable(value.dump(-1, ' ', false, Json::error_handler_t::replace)));
+                           printable(compact_text(value)));
 }
 
 }  // namespace
@@ -178,7 +178,7 @@ std::string Template::render(const Row& row) const {
     if (!value.is_string() && !value.is_number_integer()) {
       fail_in_row(row, piece.placeholder, type_of(value), "a string or an integer");
     }
-    std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    std::string text = value.is_string() ? value.get<std::string>() : compact_text(value);
     for (const Filter& filter : piece.filters) {
       text = apply(filter, piece, row, std::move(text));
     }

@@ -62,7 +62,7 @@ std::vector<PruneStep> prune_steps(const JsonObject& section, int64_t layers) {
       if (!layer.is_number_integer() || layer.get<int64_t>() < 0 ||
           layer.get<int64_t>() >= layers) {
         step.fail(
-            "layers", printable(layer.dump()), fmt::format("layers from 0 to {}", layers - 1));
+            "layers", printable(compact_text(layer)), fmt::format("layers from 0 to {}", layers - 1));
       }
       fresh.layers.push_back(layer.get<int64_t>());
     }

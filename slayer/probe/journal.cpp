@@ -12,8 +12,8 @@ std::vector<Json> read_lines(const std::filesystem::path& path) {
   std::vector<Json> lines;
   std::ifstream stream(path);
   for (std::string line; std::getline(stream, line) && !stream.eof();) {
-    Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object()) {
+    Json json = parse_journal_line(line);
+    if (json.is_null()) {
       break;
     }
     lines.push_back(std::move(json));
@@ -57,7 +57,7 @@ void ProbeJournal::add(const std::string& name, Json values) {
 }
 
 void ProbeJournal::append(const Json& line) {
-  stream_ << line.dump() << '\n' << std::flush;
+  stream_ << compact_text(line) << '\n' << std::flush;
   if (!stream_) {
     throw Error({.file = path_.string(),
                  .found = "a write that failed",

@@ -62,7 +62,7 @@ std::vector<std::string> strings(const JsonObject& object, std::string_view key)
   }
   for (const Json& word : object.array(key)) {
     if (!word.is_string() || word.get_ref<const std::string&>().empty()) {
-      object.fail(key, printable(word.dump()), "a list of texts");
+      object.fail(key, printable(compact_text(word)), "a list of texts");
     }
     words.push_back(word.get<std::string>());
   }
@@ -76,7 +76,7 @@ std::vector<int64_t> integers(const JsonObject& object, std::string_view key) {
   }
   for (const Json& number : object.array(key)) {
     if (!number.is_number_integer()) {
-      object.fail(key, printable(number.dump()), "a list of whole numbers");
+      object.fail(key, printable(compact_text(number)), "a list of whole numbers");
     }
     numbers.push_back(number.get<int64_t>());
   }

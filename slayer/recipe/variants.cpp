@@ -29,7 +29,7 @@ void merge(Json& json, const Json& changes) {
 
 /// "llama-pro", "2": a value as a part of a name.
 std::string name_of_value(const Json& value) {
-  std::string name = value.is_string() ? value.get<std::string>() : value.dump();
+  std::string name = value.is_string() ? value.get<std::string>() : compact_text(value);
   std::ranges::replace_if(name, [](char c) { return !is_name_character(c); }, '-');
   return name;
 }

@@ -64,7 +64,7 @@ std::map<std::string, std::string> manifest_to_metadata(const PackManifest& mani
                      {"record", record_to_json(manifest.record)},
                      {"files", manifest.files},
                      {"base_tensors", std::move(base_tensors)}};
-  return {{"format", "pt"}, {kManifestKey, json.dump()}};
+  return {{"format", "pt"}, {kManifestKey, compact_text(json)}};
 }
 
 PackFile::PackFile(const std::filesystem::path& path) : file_(path) {

@@ -40,7 +40,7 @@ std::vector<int64_t> integers_from_json(const JsonObject& object, std::string_vi
   std::vector<int64_t> values;
   for (const Json& value : object.array(key)) {
     if (!value.is_number_integer()) {
-      object.fail(key, printable(value.dump()), "an array of integers");
+      object.fail(key, printable(compact_text(value)), "an array of integers");
     }
     values.push_back(value.get<int64_t>());
   }
@@ -51,7 +51,7 @@ std::vector<double> numbers_from_json(const JsonObject& object, std::string_view
   std::vector<double> values;
   for (const Json& value : object.array(key)) {
     if (!value.is_number()) {
-      object.fail(key, printable(value.dump()), "an array of numbers");
+      object.fail(key, printable(compact_text(value)), "an array of numbers");
     }
     values.push_back(value.get<double>());
   }
@@ -228,14 +228,14 @@ std::string plan_file_text(const Plan& plan) {
   const Json json = plan_to_json(plan);
   std::vector<std::string> lines;
   for (const Json& layer : json["layers"]) {
-    lines.push_back("    " + layer.dump());
+    lines.push_back("    " + compact_text(layer));
   }
   return fmt::format(
       "{{\n  \"format\": {},\n  \"strategy\": {},\n  \"source\": {},\n  \"layers\": [\n{}\n  "
       "]\n}}\n",
       kFormat,
-      json["strategy"].dump(),
-      json["source"].dump(),
+      compact_text(json["strategy"]),
+      compact_text(json["source"]),
       fmt::join(lines, ",\n"));
 }
 

@@ -54,12 +54,12 @@ std::string dict_text(const Json& dict) {
 /// One line, with Python's blanks behind commas and colons.
 std::string compact_json(const Json& value) {
   if (!value.is_structured()) {
-    return value.is_number_float() ? float_text(value.get<double>()) : value.dump();
+    return value.is_number_float() ? float_text(value.get<double>()) : compact_text(value);
   }
   std::string text;
   for (const auto& [key, element] : value.items()) {
     text += text.empty() ? "" : ", ";
-    text += value.is_object() ? Json(key).dump() + ": " : "";
+    text += value.is_object() ? compact_text(Json(key)) + ": " : "";
     text += compact_json(element);
   }
   return value.is_object() ? "{" + text + "}" : "[" + text + "]";
@@ -111,7 +111,7 @@ std::string to_text(const Json& value) {
     case Json::value_t::object:
       return dict_text(value);
     default:
-      return value.dump();
+      return compact_text(value);
   }
 }
 

@@ -20,7 +20,7 @@ std::vector<TokenId> special_ids(const JsonObject& json,
     const bool is_known = value.is_number_integer() && value >= 0 && value < Vocabulary::kIdLimit &&
                           vocabulary.token_of(value.get<TokenId>()) != nullptr;
     if (!is_known) {
-      token.fail("ids", printable(value.dump()), "ids of the vocabulary");
+      token.fail("ids", printable(compact_text(value)), "ids of the vocabulary");
     }
     ids.push_back(value.get<TokenId>());
   }
@@ -34,7 +34,7 @@ SpecialFrame template_frame(const JsonObject& json, const Vocabulary& vocabulary
     const JsonObject part(piece, json.file(), "post_processor.single[]");
     if (part.has("Sequence")) {
       if (seen_text || part.object("Sequence").string("id") != "A") {
-        json.fail("single", printable(piece.dump()), "the sequence A once");
+        json.fail("single", printable(compact_text(piece)), "the sequence A once");
       }
       seen_text = true;
       continue;

@@ -143,7 +143,7 @@ Json added_tokens(const SentencePieceModel& model, const JsonObject& config) {
       int64_t id = -1;
       const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
       if (error != std::errc() || end != key.data() + key.size() || !entry.is_object()) {
-        listed.fail(key, printable(entry.dump()), "a token under its id");
+        listed.fail(key, printable(compact_text(entry)), "a token under its id");
       }
       by_id[id] = entry;
       by_id[id]["id"] = id;

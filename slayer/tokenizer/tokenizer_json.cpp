@@ -129,13 +129,13 @@ class TokenizerJsonReader final : public Json::json_sax_t {
   void add_to_large(Json value) {
     if (large_ == Large::kVocab) {
       if (!value.is_number_integer() || value < 0 || value >= Vocabulary::kIdLimit) {
-        fail_in_large(value.dump());
+        fail_in_large(compact_text(value));
       }
       result_.vocab.emplace_back(std::move(path_.back()), value.get<TokenId>());
       return;
     }
     if (!value.is_string()) {
-      fail_in_large(value.dump());
+      fail_in_large(compact_text(value));
     }
     auto text = std::move(value.get_ref<std::string&>());
     if (path_.size() == 4) {

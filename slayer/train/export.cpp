@@ -161,7 +161,7 @@ std::map<std::string, std::string> files_to_write(const TrainJob& job,
   const std::string record_file(kRecordFile);
   Json record = surgery_record(job);
   record[kTrainingKey] = training_record(job, position);
-  files[record_file] = record.dump(2) + "\n";
+  files[record_file] = json_text(record);
   const std::string card_file(kModelCardFile);
   const std::string card = fs::exists(source / card_file) ? read_text_file(source / card_file) : "";
   files[card_file] = card + training_card(job, position);

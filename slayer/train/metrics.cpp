@@ -20,8 +20,8 @@ std::string lines_until(const fs::path& path, int64_t last_step, std::vector<dou
   }
   std::istringstream lines(read_text_file(path));
   for (std::string line; std::getline(lines, line) && !lines.eof();) {
-    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || json.value("step", last_step + 1) > last_step) {
+    const Json json = parse_journal_line(line);
+    if (json.is_null() || json.value("step", last_step + 1) > last_step) {
       break;
     }
     kept += line + "\n";
@@ -60,7 +60,7 @@ void MetricsFile::append(const StepMetrics& metrics) {
   if (metrics.watched.general) {
     line["forgetting"] = metrics.forgetting;
   }
-  file_ << line.dump() << '\n' << std::flush;
+  file_ << compact_text(line) << '\n' << std::flush;
   if (!file_) {
     throw Error({.file = path_.string(), .found = "a failed write", .hint = "is the disk full?"});
   }

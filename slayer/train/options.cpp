@@ -249,8 +249,8 @@ void require_same_settings(const Json& stored, const Json& now, const std::strin
     }
     throw Error({.file = file,
                  .item = setting_name(key),
-                 .found = value.dump() + " now",
-                 .expected = before.dump() + (may_grow ? " or more" : "") + ", as it began",
+                 .found = compact_text(value) + " now",
+                 .expected = compact_text(before) + (may_grow ? " or more" : "") + ", as it began",
                  .hint = "--force begins anew, another --out keeps both"});
   }
 }

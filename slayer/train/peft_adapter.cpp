@@ -32,14 +32,14 @@ void require_absent(const JsonObject& config, std::string_view key) {
   const Json& value = config.json().at(std::string(key));
   const bool is_nothing = value.is_boolean() ? !value.get<bool>() : value.empty();
   if (!is_nothing) {
-    config.fail(key, printable(value.dump()), "a plain LoRA adapter, without it");
+    config.fail(key, printable(compact_text(value)), "a plain LoRA adapter, without it");
   }
 }
 
 std::vector<std::string> read_targets(const JsonObject& config) {
   std::vector<std::string> given;
   for (const Json& target : config.array("target_modules")) {
-    given.push_back(target.is_string() ? target.get<std::string>() : target.dump());
+    given.push_back(target.is_string() ? target.get<std::string>() : compact_text(target));
     if (!find_linear_role(given.back())) {
       config.fail("target_modules",
                   printable(given.back()),
@@ -130,7 +130,7 @@ LoraOptions read_adapter_config(const fs::path& folder) {
   }
   const Json init = json.value("init_lora_weights", Json(true));
   if (init.is_string() && init != "gaussian") {  // the base has been changed with it
-    config.fail("init_lora_weights", printable(init.dump()), "true, false or \"gaussian\"");
+    config.fail("init_lora_weights", printable(compact_text(init)), "true, false or \"gaussian\"");
   }
   return {.rank = config.integer("r", 1, kLargestRank),
           .alpha = config.number("lora_alpha"),

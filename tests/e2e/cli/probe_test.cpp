@@ -20,7 +20,7 @@ class ProbeCommand : public testing::Test {
                                  document,
                                  std::string(static_cast<size_t>(5 * document + 3), 'x'),
                                  document * document);
-      lines += line.dump() + "\n";
+      lines += compact_text(line) + "\n";
     }
     write_text_file(text_, lines);
   }

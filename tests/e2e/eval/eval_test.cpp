@@ -104,7 +104,7 @@ class Eval : public testing::Test {
         read_text_file(folder_ / (out + "_samples") / ("samples_" + task + ".jsonl")));
     std::vector<Json> all;
     for (std::string line; std::getline(lines, line);) {
-      all.push_back(Json::parse(line));
+      all.push_back(parse_json(line, "test"));
     }
     return all;
   }
@@ -283,7 +283,7 @@ TEST_F(Eval, ComparesTwoEvaluations) {
   }
   const Outcome json =
       run_slayer({"compare", folder_ / "base.json", folder_ / "new.json", "--json"});
-  EXPECT_EQ(Json::parse(json.out)[0]["flips"].size(), 1U);
+  EXPECT_EQ(parse_json(json.out, "test")[0]["flips"].size(), 1U);
 }
 
 }  // namespace

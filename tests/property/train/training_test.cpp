@@ -47,7 +47,7 @@ class Training : public testing::Test {
     std::vector<double> values;
     std::istringstream lines(read_text_file(options.out / "metrics.jsonl"));
     for (std::string line; std::getline(lines, line);) {
-      values.push_back(Json::parse(line)["loss"]);
+      values.push_back(parse_json(line, "test")["loss"]);
     }
     return values;
   }
@@ -191,7 +191,7 @@ class WatchedTraining : public Training {
     std::map<int64_t, double> values;
     std::istringstream lines(read_text_file(options.out / "metrics.jsonl"));
     for (std::string line; std::getline(lines, line);) {
-      const Json json = Json::parse(line);
+      const Json json = parse_json(line, "test");
       if (json.contains(key)) {
         values[json["step"]] = json[key];
       }
@@ -253,7 +253,7 @@ TEST_F(Training, FollowsTheSchedule) {
   std::istringstream lines(read_text_file(options.out / "metrics.jsonl"));
   std::vector<double> rates;
   for (std::string line; std::getline(lines, line);) {
-    rates.push_back(Json::parse(line)["lr"]);
+    rates.push_back(parse_json(line, "test")["lr"]);
   }
   const std::vector<double> expected{1e-2, 1e-2, 1e-2, 1e-2, 1e-2, 5.5e-3};
   ASSERT_EQ(rates.size(), expected.size());

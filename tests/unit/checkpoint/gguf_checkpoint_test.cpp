@@ -112,12 +112,12 @@ TEST(GgufNames, GoBothWays) {
 TEST_F(GgufCheckpoint, MakesTheTokenizersFiles) {
   const auto files = open(tiny_gguf()).side_files();
   const Json tokenizer = parse_json(files.at("tokenizer.json"), "tokenizer.json");
-  EXPECT_EQ(tokenizer["model"]["vocab"].dump(),
+  EXPECT_EQ(compact_text(tokenizer["model"]["vocab"]),
             R"({"<s>":0,"</s>":1,"a":2,"b":3,"ab":4,"<tool>":5})");
-  EXPECT_EQ(tokenizer["model"]["merges"].dump(), R"([["a","b"]])");
-  EXPECT_EQ(tokenizer["pre_tokenizer"]["pretokenizers"][0].dump(),
+  EXPECT_EQ(compact_text(tokenizer["model"]["merges"]), R"([["a","b"]])");
+  EXPECT_EQ(compact_text(tokenizer["pre_tokenizer"]["pretokenizers"][0]),
             R"({"type":"Digits","individual_digits":true})");
-  EXPECT_EQ(tokenizer["post_processor"]["single"].dump(),
+  EXPECT_EQ(compact_text(tokenizer["post_processor"]["single"]),
             R"([{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}])");
   ASSERT_EQ(tokenizer["added_tokens"].size(), 3U);
   EXPECT_EQ(tokenizer["added_tokens"][2]["content"], "<tool>");
@@ -141,10 +141,10 @@ TEST_F(GgufCheckpoint, DerivesMergesFromSentencePieceScores) {
       .boolean("tokenizer.ggml.add_bos_token", false);
   add_tiny_tensors(gguf);
   const Json tokenizer = parse_json(open(gguf).side_files().at("tokenizer.json"), "tokenizer.json");
-  EXPECT_EQ(tokenizer["model"]["merges"].dump(), R"([["a","ab"],["a","b"]])");
+  EXPECT_EQ(compact_text(tokenizer["model"]["merges"]), R"([["a","ab"],["a","b"]])");
   EXPECT_EQ(tokenizer["model"]["byte_fallback"], true);
   EXPECT_EQ(tokenizer["model"]["unk_token"], "<unk>");
-  EXPECT_EQ(tokenizer["normalizer"]["normalizers"][0].dump(),
+  EXPECT_EQ(compact_text(tokenizer["normalizer"]["normalizers"][0]),
             "{\"type\":\"Prepend\",\"prepend\":\"\xe2\x96\x81\"}");
   EXPECT_TRUE(tokenizer["post_processor"].is_null());
 }

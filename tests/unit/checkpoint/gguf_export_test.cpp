@@ -28,7 +28,7 @@ class GgufExport : public testing::Test {
   /// The metadata of a file that holds only this vocabulary.
   GgufFile write(const Json& tokenizer, const Json& options) const {
     return write_files(
-        {{"tokenizer.json", tokenizer.dump()}, {"tokenizer_config.json", options.dump()}});
+        {{"tokenizer.json", compact_text(tokenizer)}, {"tokenizer_config.json", compact_text(options)}});
   }
 
   GgufFile write_files(const std::map<std::string, std::string>& files) const {
@@ -73,7 +73,7 @@ TEST_F(GgufExport, WritesTheVocabularyOfAByteLevelTokenizer) {
 
 TEST_F(GgufExport, TakesTheTemplateFromItsOwnFile) {
   const GgufFile file = write_files(
-      {{"tokenizer.json", tiny_tokenizer().dump()}, {"chat_template.jinja", "{{ y }}"}});
+      {{"tokenizer.json", compact_text(tiny_tokenizer())}, {"chat_template.jinja", "{{ y }}"}});
   EXPECT_EQ(file.string("tokenizer.chat_template"), "{{ y }}");
 }
 
@@ -151,7 +151,7 @@ TEST_F(GgufExport, RefusesAWindowInSomeLayersOnly) {
 
 TEST_F(GgufExport, FallsBackToHalfPrecisionWhereQ8BlocksDoNotFit) {
   write_tiny_checkpoint(folder / "t");
-  write_text_file((folder / "t") / "tokenizer.json", tiny_tokenizer().dump());
+  write_text_file((folder / "t") / "tokenizer.json", compact_text(tiny_tokenizer()));
   const Checkpoint checkpoint = Checkpoint::open(folder / "t");
   OutputFile output(folder / "t.gguf");
   export_gguf(checkpoint, output, GgmlType::kQ8_0, [](int64_t) {});

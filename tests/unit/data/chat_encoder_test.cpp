@@ -19,7 +19,7 @@ Tokenizer smollm() {
 }
 
 Document conversation(const char* messages) {
-  return {.conversation = Json::parse(messages), .line = 1};
+  return {.conversation = parse_json(messages, "test"), .line = 1};
 }
 
 /// What is learnt of the conversation, as text; spans apart by a bar.

@@ -8,7 +8,7 @@ namespace slayer {
 namespace {
 
 std::string converted(const char* row, DocumentFormat format) {
-  return conversation_of(Json::parse(row), format, "a.jsonl:1").dump();
+  return compact_text(conversation_of(parse_json(row, "test"), format, "a.jsonl:1"));
 }
 
 std::string refusal(const char* row, DocumentFormat format) {

@@ -122,7 +122,7 @@ TEST(Compare, ShowsTheItemsThatFlipped) {
   };
   const Comparison comparison = compare_evaluations(
       with_texts("that", 0.0), with_texts("this", 1.0), "new", {.domain_tasks = {"law"}});
-  EXPECT_EQ(comparison_to_json(comparison)["flips"].dump(),
+  EXPECT_EQ(compact_text(comparison_to_json(comparison)["flips"]),
             R"([{"task":"law","doc_id":0,"became":"right","question":"Why?\nSo.",)"
             R"("expected":"this","base":"that","new":"this"}])");
   const std::string list =
@@ -145,14 +145,14 @@ TEST(Compare, PrintsTwoBlocksAndForgetting) {
             "|---|---|--:|--:|--:|---|---|\n"
             "| arc | acc | 1.0000 | 1.0000 | +0.0000 | +0.0000 to +0.0000 | +0/-0, p 1.0000 |\n\n"
             "forgetting (mean drop over general tasks): +0.0000 (+0.0000 to +0.0000)\n");
-  EXPECT_EQ(comparison_to_json(comparison)["forgetting"].dump(),
+  EXPECT_EQ(compact_text(comparison_to_json(comparison)["forgetting"]),
             R"({"mean_drop":0.0,"low":0.0,"high":0.0})");
 }
 
 TEST(EvaluationFile, ReadsBackWhatItWrote) {
   const ScratchFolder folder;
   const auto base = evaluation({0, 1}, {1, 1});
-  const std::string path = file_in(folder, "e.json", base.json().dump());
+  const std::string path = file_in(folder, "e.json", compact_text(base.json()));
   EXPECT_EQ(EvaluationFile::read(path).json(), base.json());
   const std::string wrong = file_in(folder, "w.json", R"({"format": 2})");
   EXPECT_EQ(message_of([&] { EvaluationFile::read(wrong); }),

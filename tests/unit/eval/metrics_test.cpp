@@ -41,7 +41,7 @@ TEST(Accuracy, IsNormalisedByCodePoints) {
   const Json sample = score_sample(task, item, scores({-2.0, -2.5}));
   EXPECT_EQ(sample["acc"], 0.0);
   EXPECT_EQ(sample["acc_norm"], 1.0);
-  EXPECT_EQ(sample.dump(),
+  EXPECT_EQ(compact_text(sample),
             R"({"doc_id":0,"question":"","loglikelihoods":[-2.0,-2.5],"gold":1,)"
             "\"expected\":\"\xc3\xa9\xc3\xa9\xc3\xa9\",\"choices\":[\"ab\","
             "\"\xc3\xa9\xc3\xa9\xc3\xa9\"],\"said\":\"ab\",\"acc\":0.0,\"acc_norm\":1.0}");
@@ -118,7 +118,7 @@ TEST(Programs, PassOrPrintTheAnswer) {
   Item item;
   item.target = "7";
   const Json passed = score_programs(task, item, {"a", "b"}, results);
-  EXPECT_EQ(passed.dump(),
+  EXPECT_EQ(compact_text(passed),
             R"({"doc_id":0,"question":"","generated":["a","b"],"outcomes":["passed","no"],)"
             R"("pass@1":0.5,"pass@2":1.0,"said":"passed"})");
   EXPECT_EQ(aggregate_samples(task, {passed})["pass@2"], 1.0);
@@ -152,7 +152,7 @@ TEST(Aggregate, GivesMeansWithErrorsAndCountsProblems) {
                                   {{"doc_id", 2}, {"acc", 0.0}},
                                   {{"doc_id", 3}, {"acc", 1.0}},
                                   {{"doc_id", 4}, {"acc", 1.0}}};
-  EXPECT_EQ(aggregate_samples(task, samples).dump(),
+  EXPECT_EQ(compact_text(aggregate_samples(task, samples)),
             R"({"acc":0.75,"acc_stderr":0.25,"items":4,"problems":1})");
   EXPECT_EQ(message_of([&] { aggregate_samples(task, {samples[1]}); }),
             "task t: found none of 1 items scored, expected at least one (bad)");

@@ -152,7 +152,7 @@ TEST(Probe, GoesOnFromWhatIsMeasured) {
   EXPECT_THROW(StoppedSweep::run(path, options), Interrupted);
   ProbeJournal journal(path, "key");
   EXPECT_NE(journal.find("text 0 base 0"), nullptr);
-  EXPECT_EQ(probe_text(fixture_model("smollm"), options, journal).dump(), whole.dump());
+  EXPECT_EQ(compact_text(probe_text(fixture_model("smollm"), options, journal)), compact_text(whole));
   journal.remove();
   EXPECT_FALSE(std::filesystem::exists(path));
   ProbeJournal(path, "key").add("text 0 base 0", 1);

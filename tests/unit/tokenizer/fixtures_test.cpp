@@ -28,7 +28,7 @@ class Family : public testing::TestWithParam<const char*> {
 TEST_P(Family, EncodesAsTokenizersDoes) {
   for (const Json& item : cases_) {
     if (item.contains("text")) {
-      SCOPED_TRACE(item["text"].dump());
+      SCOPED_TRACE(compact_text(item["text"]));
       const auto text = item["text"].get<std::string>();
       EXPECT_EQ(tokenizer_.encode(text, true), item["ids"].get<std::vector<TokenId>>());
       EXPECT_EQ(tokenizer_.encode(text, false), item["plain_ids"].get<std::vector<TokenId>>());
@@ -39,7 +39,7 @@ TEST_P(Family, EncodesAsTokenizersDoes) {
 TEST_P(Family, DecodesAsTokenizersDoes) {
   for (const Json& item : cases_) {
     const auto ids = item["ids"].get<std::vector<TokenId>>();
-    SCOPED_TRACE(item["ids"].dump());
+    SCOPED_TRACE(compact_text(item["ids"]));
     EXPECT_EQ(tokenizer_.decode(ids, false), item["decoded"].get<std::string>());
     if (item.contains("decoded_without_special")) {
       EXPECT_EQ(tokenizer_.decode(ids, true), item["decoded_without_special"].get<std::string>());
@@ -49,7 +49,7 @@ TEST_P(Family, DecodesAsTokenizersDoes) {
 
 TEST_P(Family, StreamsWhatItDecodes) {
   for (const Json& item : cases_) {
-    SCOPED_TRACE(item["ids"].dump());
+    SCOPED_TRACE(compact_text(item["ids"]));
     for (const bool skips : {false, true}) {
       StreamDecoder stream(tokenizer_, skips);
       std::string shown;

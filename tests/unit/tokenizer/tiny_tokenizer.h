@@ -13,7 +13,7 @@ namespace slayer {
 /// A byte-level tokenizer that a person can work out by hand: a to d, space, "ab", "abc", "cd" and
 /// the special token "<s>".
 inline Json tiny_tokenizer_json() {
-  return Json::parse(R"({
+  return parse_json(R"({
     "version": "1.0",
     "added_tokens": [{"id": 8, "content": "<s>", "special": true, "normalized": false}],
     "normalizer": null,
@@ -24,9 +24,8 @@ inline Json tiny_tokenizer_json() {
     "decoder": {"type": "ByteLevel"},
     "model": {"type": "BPE",
       "vocab": {"a": 0, "b": 1, "c": 2, "d": 3, "\u0120": 4, "ab": 5, "abc": 6, "cd": 7},
-      "merges": ["c d", "a b", ["ab", "c"]]}})"
-                     // Both forms of a merge are allowed, if not in one file elsewhere.
-  );
+      "merges": ["c d", "a b", ["ab", "c"]]}})",  // Both forms of a merge are allowed, if not in one file elsewhere.
+                    "tiny");
 }
 
 inline Tokenizer tokenizer_of(const std::string& json) {

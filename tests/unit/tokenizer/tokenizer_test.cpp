@@ -13,19 +13,19 @@ namespace {
 using Ids = std::vector<TokenId>;
 
 TEST(Tokenizer, MergesByRank) {
-  const Tokenizer tokenizer = tokenizer_of(tiny_tokenizer_json().dump());
+  const Tokenizer tokenizer = tokenizer_of(compact_text(tiny_tokenizer_json()));
   EXPECT_EQ(tokenizer.encode("abc", false), Ids{6});
   EXPECT_EQ(tokenizer.encode("abcd", false), (Ids{5, 7}));  // "c d" has the lowest rank.
   EXPECT_EQ(tokenizer.encode("ab a", false), (Ids{5, 4, 0}));
 }
 
 TEST(Tokenizer, LeavesOutBytesWithoutAToken) {
-  const Tokenizer tokenizer = tokenizer_of(tiny_tokenizer_json().dump());
+  const Tokenizer tokenizer = tokenizer_of(compact_text(tiny_tokenizer_json()));
   EXPECT_EQ(tokenizer.encode("aZb", false), Ids{5});  // They vanish before anything merges.
 }
 
 TEST(Tokenizer, AddsAndFindsSpecialTokens) {
-  const Tokenizer tokenizer = tokenizer_of(tiny_tokenizer_json().dump());
+  const Tokenizer tokenizer = tokenizer_of(compact_text(tiny_tokenizer_json()));
   EXPECT_EQ(tokenizer.encode("a<s>b", true), (Ids{8, 0, 8, 1}));
   EXPECT_EQ(tokenizer.prefix_ids(), Ids{8});
   EXPECT_EQ(tokenizer.decode({8, 0, 8, 1}, true), "ab");
@@ -36,7 +36,7 @@ TEST(Tokenizer, AddsAndFindsSpecialTokens) {
 }
 
 TEST(Tokenizer, KnowsItsTokens) {
-  const Tokenizer tokenizer = tokenizer_of(tiny_tokenizer_json().dump());
+  const Tokenizer tokenizer = tokenizer_of(compact_text(tiny_tokenizer_json()));
   EXPECT_EQ(tokenizer.vocab_size(), 9);
   EXPECT_EQ(tokenizer.id_of("cd"), 7);
   EXPECT_EQ(tokenizer.id_of("dc"), std::nullopt);
@@ -47,7 +47,7 @@ TEST(Tokenizer, KnowsItsTokens) {
 
 TEST(Tokenizer, TakesBosAndEosFromTheConfigurations) {
   const Tokenizer tokenizer = Tokenizer::from_side_files(
-      {{"tokenizer.json", tiny_tokenizer_json().dump()},
+      {{"tokenizer.json", compact_text(tiny_tokenizer_json())},
        {"tokenizer_config.json", R"({"bos_token": {"content": "<s>"}})"},
        {"special_tokens_map.json", R"({"bos_token": "a", "eos_token": "cd"})"}},
       "model");
@@ -71,7 +71,7 @@ TEST(Tokenizer, TakesALongPieceInItsStride) {
   json["model"]["merges"].push_back("aa aa");
   json["added_tokens"] = Json::array();
   json.erase("post_processor");
-  const Tokenizer tokenizer = tokenizer_of(json.dump());
+  const Tokenizer tokenizer = tokenizer_of(compact_text(json));
   const auto start = std::chrono::steady_clock::now();
   const Ids ids = tokenizer.encode(std::string(1'000'002, 'a'), false);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
@@ -82,7 +82,7 @@ TEST(Tokenizer, TakesALongPieceInItsStride) {
 }
 
 TEST(Tokenizer, RefusesATextThatIsTooLong) {
-  const Tokenizer tokenizer = tokenizer_of(tiny_tokenizer_json().dump());
+  const Tokenizer tokenizer = tokenizer_of(compact_text(tiny_tokenizer_json()));
   const std::string text(16, 'a');
   const std::string_view huge(text.data(), size_t{1} << 31);  // Never read: the size is refused.
   EXPECT_EQ(message_of([&] { tokenizer.encode(huge, false); }),
@@ -90,7 +90,7 @@ TEST(Tokenizer, RefusesATextThatIsTooLong) {
 }
 
 TEST(Tokenizer, PassesOnTheErrorOfABatch) {
-  const Tokenizer tokenizer = tokenizer_of(tiny_tokenizer_json().dump());
+  const Tokenizer tokenizer = tokenizer_of(compact_text(tiny_tokenizer_json()));
   const std::string text(16, 'a');
   const std::vector<std::string_view> texts = {"a", {text.data(), size_t{1} << 31}, "b"};
   EXPECT_EQ(message_of([&] { tokenizer.encode_batch(texts, false, 2); }),
@@ -103,7 +103,7 @@ TEST(StreamDecoder, HoldsACharacterUntilItIsWhole) {
   json["model"]["vocab"]["\u00A9"] = 9;
   json["added_tokens"] = Json::array();
   json.erase("post_processor");
-  StreamDecoder stream(tokenizer_of(json.dump()), false);
+  StreamDecoder stream(tokenizer_of(compact_text(json)), false);
   EXPECT_EQ(stream.push(0), "a");
   EXPECT_EQ(stream.push(8), "");
   EXPECT_EQ(stream.push(9), "\u00E9");
