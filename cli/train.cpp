@@ -180,7 +180,8 @@ void run_train(const TrainOptions& options, bool is_dry_run, const Context& cont
   const TrainJob job = prepare(options, control);
   const TrainForecast expected = forecast(job);
   if (is_dry_run) {
-    fmt::print("{}", context.json ? json_text(to_json(job, expected)) : describe(job, expected) + "\n");
+    fmt::print("{}",
+               context.json ? json_text(to_json(job, expected)) : describe(job, expected) + "\n");
     return;
   }
   log_info(describe(job, expected));

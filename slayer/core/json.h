@@ -23,8 +23,8 @@ Json parse_journal_line(std::string_view line);
 /// Reads and parses a file. @throws Error as above.
 Json read_json_file(const std::filesystem::path& path);
 
-/// JSON on one line, invalid UTF-8 replaced. Here and not `dump()` at each place, which would compile
-/// the writer anew in every source.
+/// JSON on one line, invalid UTF-8 replaced. Here and not `dump()` at each place, which would
+/// compile the writer anew in every source.
 std::string compact_text(const Json& json);
 
 /// A file's text: two spaces of indentation and a final newline.

@@ -65,28 +65,26 @@ std::vector<EncodedDocument> encode_all(const CorpusFiles& source,
                                         int threads) {
   std::vector<EncodedDocument> encoded(batch.size());
   std::atomic<size_t> next = 0;
-  std::vector<std::exception_ptr> failures(static_cast<size_t>(threads));
-  const auto work = [&](size_t thread) {
-    try {
-      for (size_t i = next++; i < batch.size(); i = next++) {
-        try {
-          encoded[i] = encoder.encode(batch[i].document);
-        } catch (const Error& error) {
-          ErrorParts parts = error.parts();
-          parts.hint = "in " + name_of(source, batch[i].origin);
-          throw Error(std::move(parts));
-        }
+  std::vector<std::exception_ptr> failures(batch.size());  // So that the first document's is told.
+  const auto work = [&] {
+    for (size_t i = next++; i < batch.size(); i = next++) {
+      try {
+        encoded[i] = encoder.encode(batch[i].document);
+      } catch (const Error& error) {
+        ErrorParts parts = error.parts();
+        parts.hint = "in " + name_of(source, batch[i].origin);
+        failures[i] = std::make_exception_ptr(Error(std::move(parts)));
+      } catch (...) {
+        failures[i] = std::current_exception();
       }
-    } catch (...) {
-      failures[thread] = std::current_exception();
     }
   };
   {
     std::vector<std::jthread> helpers;
-    for (size_t thread = 1; thread < failures.size(); ++thread) {
-      helpers.emplace_back(work, thread);
+    for (int thread = 1; thread < threads; ++thread) {
+      helpers.emplace_back(work);
     }
-    work(0);
+    work();
   }
   for (const std::exception_ptr& failure : failures) {
     if (failure) {

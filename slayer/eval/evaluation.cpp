@@ -118,8 +118,8 @@ TaskResult evaluate_task(const CausalLM& model,
   }
   const std::vector<Item> items = read_items(task, options.data_dir, options.items);
   TaskResult result{.metrics = {}, .config = config_of(task, tokenizer, options), .samples = {}};
-  const std::string key =
-      sha256(options.model_hash + compact_text(result.config) + read_text_file(task.file) + task.name);
+  const std::string key = sha256(options.model_hash + compact_text(result.config) +
+                                 read_text_file(task.file) + task.name);
   const std::filesystem::path samples = samples_path(options, task.name);
   SampleJournal journal(samples, key);
   const RequestEncoder encoder(tokenizer, model.config.max_position_embeddings);

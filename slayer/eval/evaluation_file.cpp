@@ -59,8 +59,9 @@ std::string setting(const Json& config) {
   const auto add = [&](const char* key, std::string_view format) {
     if (config.contains(key) && !config[key].is_null()) {
       const Json& value = config[key];
-      parts.push_back(fmt::format(fmt::runtime(format),
-                                  value.is_string() ? value.get<std::string>() : compact_text(value)));
+      parts.push_back(
+          fmt::format(fmt::runtime(format),
+                      value.is_string() ? value.get<std::string>() : compact_text(value)));
     }
   };
   add("version", "version {}");

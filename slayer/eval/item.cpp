@@ -113,7 +113,8 @@ class RowReader final {
       texts.push_back(value.get<std::string>());
     }
     if (!values.is_array() || texts.size() != values.size() || texts.empty()) {
-      fail_in_row(row, list.columns().front(), printable(compact_text(values)), "a list of strings");
+      fail_in_row(
+          row, list.columns().front(), printable(compact_text(values)), "a list of strings");
     }
     return texts;
   }

@@ -10,9 +10,7 @@ std::filesystem::path journal_of(const std::filesystem::path& final_path) {
   return final_path.string() + ".journal";
 }
 
-std::string one_line(const Json& json) {
-  return compact_text(json) + "\n";
-}
+std::string one_line(const Json& json) { return compact_text(json) + "\n"; }
 
 /// The lines of a journal that were written whole; the last may be torn.
 std::vector<Json> read_lines(const std::filesystem::path& path) {

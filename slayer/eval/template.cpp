@@ -23,11 +23,8 @@ constexpr std::array<std::string_view, 7> kFilters{
 }
 
 std::string type_of(const Json& value) {
-  return value.is_null()
-             ? "nothing"
-             : fmt::format("{} {}",
-                           value.type_name(),
-                           printable(compact_text(value)));
+  return value.is_null() ? "nothing"
+                         : fmt::format("{} {}", value.type_name(), printable(compact_text(value)));
 }
 
 }  // namespace

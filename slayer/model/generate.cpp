@@ -213,7 +213,8 @@ std::vector<int64_t> stop_tokens(const Checkpoint& checkpoint) {
       std::vector<int64_t> tokens;
       for (const Json& token : list) {
         if (!token.is_number_integer()) {
-          object.fail("eos_token_id", printable(compact_text(token)), "a token id or a list of them");
+          object.fail(
+              "eos_token_id", printable(compact_text(token)), "a token id or a list of them");
         }
         tokens.push_back(token.get<int64_t>());
       }

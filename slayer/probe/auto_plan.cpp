@@ -61,8 +61,9 @@ std::vector<PruneStep> prune_steps(const JsonObject& section, int64_t layers) {
     for (const Json& layer : step.array("layers")) {
       if (!layer.is_number_integer() || layer.get<int64_t>() < 0 ||
           layer.get<int64_t>() >= layers) {
-        step.fail(
-            "layers", printable(compact_text(layer)), fmt::format("layers from 0 to {}", layers - 1));
+        step.fail("layers",
+                  printable(compact_text(layer)),
+                  fmt::format("layers from 0 to {}", layers - 1));
       }
       fresh.layers.push_back(layer.get<int64_t>());
     }

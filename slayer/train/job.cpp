@@ -21,13 +21,13 @@ namespace {
 
 /// A Hugging Face folder with all its weights: what is written at the end looks like it.
 Checkpoint open_trainable(const fs::path& path) {
-  Checkpoint checkpoint = Checkpoint::open(path);
-  if (checkpoint.is_gguf()) {
+  if (fs::is_regular_file(path)) {
     throw Error({.file = path.string(),
-                 .found = "a GGUF file",
+                 .found = "a file",
                  .expected = "a checkpoint folder",
-                 .hint = "make one with slayer import"});
+                 .hint = "slayer import makes one of a GGUF file"});
   }
+  Checkpoint checkpoint = Checkpoint::open(path);
   checkpoint.require_complete();
   return checkpoint;
 }

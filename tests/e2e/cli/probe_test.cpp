@@ -7,7 +7,7 @@
 namespace slayer {
 namespace {
 
-const std::string kModel = SLAYER_SOURCE_DIR "/tests/fixtures/models/smollm";
+const std::string kProbedModel = SLAYER_SOURCE_DIR "/tests/fixtures/models/smollm";
 
 /// A folder with a text of some documents.
 class ProbeCommand : public testing::Test {
@@ -26,7 +26,7 @@ class ProbeCommand : public testing::Test {
   }
 
   Outcome probe(std::vector<std::string> more) const {
-    std::vector<std::string> arguments{"probe", kModel, "--seq-len", "16", "--threads", "1"};
+    std::vector<std::string> arguments{"probe", kProbedModel, "--seq-len", "16", "--threads", "1"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_slayer(arguments);
   }
@@ -66,7 +66,7 @@ TEST_F(ProbeCommand, WritesItsFileAndDrawsAChart) {
 
 TEST_F(ProbeCommand, LeadsToAPlan) {
   ASSERT_EQ(probe({"--text", text_, "--prune", "1", "--out", out_, "--quiet"}).exit_code, 0);
-  const std::vector<std::string> plan{"plan", kModel, "--strategy", "auto", "--probe", out_};
+  const std::vector<std::string> plan{"plan", kProbedModel, "--strategy", "auto", "--probe", out_};
   auto sized = plan;
   sized.insert(sized.end(), {"--new", "2", "--prune", "1"});
   const Outcome outcome = run_slayer(sized);
@@ -77,7 +77,7 @@ TEST_F(ProbeCommand, LeadsToAPlan) {
   json.push_back("--json");
   EXPECT_EQ(parse_json(run_slayer(json).out, "out")["auto"]["reasons"].size(), 3U);
   EXPECT_EQ(run_slayer(plan).exit_code, 2);
-  EXPECT_EQ(run_slayer({"plan", kModel, "--strategy", "auto", "--new", "1"}).exit_code, 2);
+  EXPECT_EQ(run_slayer({"plan", kProbedModel, "--strategy", "auto", "--new", "1"}).exit_code, 2);
   const Outcome other = run_slayer({"plan",
                                     SLAYER_SOURCE_DIR "/tests/fixtures/models/llama3",
                                     "--strategy",
@@ -93,7 +93,7 @@ TEST_F(ProbeCommand, LeadsToAPlan) {
 TEST_F(ProbeCommand, RefusesInOneLine) {
   EXPECT_EQ(probe({}).exit_code, 2);
   EXPECT_EQ(probe({"--text", text_, "--general", text_}).exit_code, 2);
-  const Outcome outcome = run_slayer({"probe", kModel, "--text", text_, "--seq-len", "1000"});
+  const Outcome outcome = run_slayer({"probe", kProbedModel, "--text", text_, "--seq-len", "1000"});
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1);
   EXPECT_NE(outcome.err.find("expected at least one sequence of 1000"), std::string::npos)

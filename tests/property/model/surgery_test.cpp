@@ -16,7 +16,7 @@
 namespace slayer {
 namespace {
 
-constexpr std::array kModels{
+constexpr std::array kSurgeryModels{
     "llama2", "llama3", "llama3_tied", "llama_bias", "smollm", "mistral", "qwen2", "qwen3"};
 
 at::Tensor ids_of(const std::string& model) { return test::reference_of(model).at("input_ids"); }
@@ -47,7 +47,7 @@ std::vector<std::vector<int32_t>> sequences_of(const at::Tensor& ids) {
 TEST(ZeroOutput, LeavesLogitsAsTheyWereToTheBit) {
   const Plan plan = slayer_plan(4, /*every=*/1, /*shallow=*/1.0, {});
   ASSERT_TRUE(is_identity(plan));
-  for (const std::string model : kModels) {
+  for (const std::string model : kSurgeryModels) {
     for (const auto dtype : {at::kFloat, at::kBFloat16}) {
       SCOPED_TRACE(fmt::format("{} {}", model, c10::toString(dtype)));
       const CausalLM base = test::load_tiny(model, dtype);
@@ -67,7 +67,7 @@ TEST(ApplyPlan, SharesWhatItCopies) {
 }
 
 TEST(ApplyPlan, GivesTheBitsThatSurgeryWrites) {
-  for (const std::string model : kModels) {
+  for (const std::string model : kSurgeryModels) {
     for (const auto dtype : {Dtype::kF32, Dtype::kBF16}) {
       SCOPED_TRACE(fmt::format("{} {}", model, torch_name(dtype)));
       const auto type = dtype == Dtype::kF32 ? at::kFloat : at::kBFloat16;

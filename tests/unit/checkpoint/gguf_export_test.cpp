@@ -27,8 +27,8 @@ class GgufExport : public testing::Test {
  protected:
   /// The metadata of a file that holds only this vocabulary.
   GgufFile write(const Json& tokenizer, const Json& options) const {
-    return write_files(
-        {{"tokenizer.json", compact_text(tokenizer)}, {"tokenizer_config.json", compact_text(options)}});
+    return write_files({{"tokenizer.json", compact_text(tokenizer)},
+                        {"tokenizer_config.json", compact_text(options)}});
   }
 
   GgufFile write_files(const std::map<std::string, std::string>& files) const {

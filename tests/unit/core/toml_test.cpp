@@ -19,7 +19,8 @@ std::string message_of(std::string_view text) {
 TEST(Toml, BecomesJsonInTheOrderOfTheFile) {
   const Json json = parse_toml(
       "z = 1\na = [1.5, 'x', true]\n[t]\nn = \"line\\n\"\n[[rules]]\nb = 2\n[[rules]]\n", "a.toml");
-  EXPECT_EQ(compact_text(json), R"({"z":1,"a":[1.5,"x",true],"t":{"n":"line\n"},"rules":[{"b":2},{}]})");
+  EXPECT_EQ(compact_text(json),
+            R"({"z":1,"a":[1.5,"x",true],"t":{"n":"line\n"},"rules":[{"b":2},{}]})");
 }
 
 TEST(Toml, NamesLineAndColumnOfWhatIsWrong) {

@@ -20,7 +20,7 @@ namespace slayer {
 namespace {
 
 // The same sums in another order.
-constexpr double kTolerance = 1e-5;
+constexpr double kLossTolerance = 1e-5;
 
 double loss_alone(const CausalLM& base, const Plan& plan, int64_t documents) {
   Progress progress("", 1, "tokens", ProgressStyle::kSilent);
@@ -54,29 +54,29 @@ TEST(Probe, MeasuresEachPlanAsPerplexityDoesAlone) {
   EXPECT_EQ(json["text"]["documents"], 4);
   EXPECT_EQ(json["text"]["intervals_over"], "documents");
   const double base = json["base"]["loss"].get<double>();
-  EXPECT_NEAR(base, loss_alone(model, passthrough_plan(4, "0:4"), 4), kTolerance);
+  EXPECT_NEAR(base, loss_alone(model, passthrough_plan(4, "0:4"), 4), kLossTolerance);
   for (size_t layer = 0; layer < 4; ++layer) {
     const Json& removed = json["remove"]["layers"][layer];
     const double expected =
         loss_alone(model, prune_plan(4, {.layers = {static_cast<int64_t>(layer)}}), 4);
     EXPECT_EQ(removed["layer"], layer);
-    EXPECT_NEAR(removed["loss"].get<double>(), expected, kTolerance);
-    EXPECT_NEAR(removed["dip"].get<double>(), expected - base, 2 * kTolerance);
+    EXPECT_NEAR(removed["loss"].get<double>(), expected, kLossTolerance);
+    EXPECT_NEAR(removed["dip"].get<double>(), expected - base, 2 * kLossTolerance);
     EXPECT_LE(removed["dip_low"].get<double>(), removed["dip"].get<double>());
     EXPECT_LE(removed["low"].get<double>(), removed["loss"].get<double>());
   }
   EXPECT_NEAR(json["last"]["layers"][1]["loss"].get<double>(),
               loss_alone(model, prune_plan(4, {.layers = {2, 3}}), 4),
-              kTolerance);
+              kLossTolerance);
   Plan repeated = passthrough_plan(4, "0:4");
   repeated.layers.insert(repeated.layers.begin() + 2, {.from = {1, 2}, .init = Init::kAverage});
   EXPECT_NEAR(json["expand"]["layers"][1]["loss"].get<double>(),
               loss_alone(model, repeated, 4),
-              kTolerance);
+              kLossTolerance);
   repeated = passthrough_plan(4, "0:4,3:4");
   EXPECT_NEAR(json["expand"]["layers"][3]["loss"].get<double>(),
               loss_alone(model, repeated, 4),
-              kTolerance);
+              kLossTolerance);
 }
 
 TEST(Probe, RemovesSpansAndRepeatsSeveralTimes) {
@@ -88,10 +88,10 @@ TEST(Probe, RemovesSpansAndRepeatsSeveralTimes) {
   ASSERT_EQ(json["remove"]["layers"].size(), 3U);
   EXPECT_NEAR(json["remove"]["layers"][1]["loss"].get<double>(),
               loss_alone(model, prune_plan(4, {.layers = {1, 2}}), 4),
-              kTolerance);
+              kLossTolerance);
   EXPECT_NEAR(json["expand"]["layers"][0]["loss"].get<double>(),
               loss_alone(model, passthrough_plan(4, "0:1,0:1,0:4"), 4),
-              kTolerance);
+              kLossTolerance);
 }
 
 TEST(Probe, SetsDomainAgainstGeneral) {
@@ -152,7 +152,8 @@ TEST(Probe, GoesOnFromWhatIsMeasured) {
   EXPECT_THROW(StoppedSweep::run(path, options), Interrupted);
   ProbeJournal journal(path, "key");
   EXPECT_NE(journal.find("text 0 base 0"), nullptr);
-  EXPECT_EQ(compact_text(probe_text(fixture_model("smollm"), options, journal)), compact_text(whole));
+  EXPECT_EQ(compact_text(probe_text(fixture_model("smollm"), options, journal)),
+            compact_text(whole));
   journal.remove();
   EXPECT_FALSE(std::filesystem::exists(path));
   ProbeJournal(path, "key").add("text 0 base 0", 1);
@@ -190,16 +191,16 @@ TEST(PruneSearch, FindsTheCheapestSetsThatItLooksAt) {
   for (int64_t layer = 0; layer < 4; ++layer) {
     single = std::min(single, loss_alone(model, prune_plan(4, {.layers = {layer}}), 4));
   }
-  EXPECT_NEAR(json["steps"][0]["loss"].get<double>(), single, kTolerance);
+  EXPECT_NEAR(json["steps"][0]["loss"].get<double>(), single, kLossTolerance);
   const auto layers = json["steps"][1]["layers"].get<std::vector<int64_t>>();
   const double found = loss_alone(model, prune_plan(4, {.layers = layers}), 4);
-  EXPECT_NEAR(json["steps"][1]["loss"].get<double>(), found, kTolerance);
-  EXPECT_GE(found, cheapest - kTolerance);
+  EXPECT_NEAR(json["steps"][1]["loss"].get<double>(), found, kLossTolerance);
+  EXPECT_GE(found, cheapest - kLossTolerance);
   if (layers.front() > 0) {
     EXPECT_NEAR(
         json["steps"][1]["collapse"]["loss"].get<double>(),
         loss_alone(model, prune_plan(4, {.layers = layers, .mode = PruneMode::kCollapse}), 4),
-        kTolerance);
+        kLossTolerance);
   }
 }
 

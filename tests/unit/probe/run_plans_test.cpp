@@ -13,7 +13,7 @@ namespace slayer {
 namespace {
 
 // The same sums in another order: rows of other shapes may differ by so much.
-constexpr double kTolerance = 1e-4;
+constexpr double kOrderTolerance = 1e-4;
 
 CausalLM fixture(const std::string& name) {
   return load_causal_lm(
@@ -122,7 +122,7 @@ void expect_each_as_alone(const std::string& model,
     });
     for (const auto& of_group : expected) {
       for (const SequenceScore& score : of_group) {
-        EXPECT_NEAR(scores[plan].at(slot++).loglikelihood, score.loglikelihood, kTolerance)
+        EXPECT_NEAR(scores[plan].at(slot++).loglikelihood, score.loglikelihood, kOrderTolerance)
             << "plan " << plan;
       }
     }

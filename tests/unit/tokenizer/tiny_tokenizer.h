@@ -24,7 +24,8 @@ inline Json tiny_tokenizer_json() {
     "decoder": {"type": "ByteLevel"},
     "model": {"type": "BPE",
       "vocab": {"a": 0, "b": 1, "c": 2, "d": 3, "\u0120": 4, "ab": 5, "abc": 6, "cd": 7},
-      "merges": ["c d", "a b", ["ab", "c"]]}})",  // Both forms of a merge are allowed, if not in one file elsewhere.
+      "merges": ["c d", "a b", ["ab", "c"]]}})",  // Both forms of a merge are allowed, if not in
+                                                  // one file elsewhere.
                     "tiny");
 }
 

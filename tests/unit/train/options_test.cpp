@@ -166,7 +166,8 @@ TEST(RequireSameSettings, NamesEveryOptionThatChanged) {
     EXPECT_EQ(message,
               "training.json: " + std::string(key == "checkpoint" ? "" : "--") +
                   (key == "rows" ? "format" : key) + ": found \"other\" now, expected " +
-                  compact_text(value) + ", as it began (--force begins anew, another --out keeps both)");
+                  compact_text(value) +
+                  ", as it began (--force begins anew, another --out keeps both)");
   }
 }
 

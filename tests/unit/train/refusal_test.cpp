@@ -59,11 +59,12 @@ TEST_F(Refusal, OfAPlanForAnotherDepth) {
   EXPECT_EQ(refusal(), record_file() + ": plan: found 5 layers, expected 4, as in config.json");
 }
 
-TEST_F(Refusal, OfAGguf) {
+TEST_F(Refusal, OfAFile) {
   options.checkpoint = SLAYER_FIXTURES "/gguf/quants.gguf";
-  EXPECT_EQ(refusal(),
-            options.checkpoint.string() +
-                ": found a GGUF file, expected a checkpoint folder (make one with slayer import)");
+  EXPECT_EQ(
+      refusal(),
+      options.checkpoint.string() +
+          ": found a file, expected a checkpoint folder (slayer import makes one of a GGUF file)");
 }
 
 TEST_F(Refusal, OfAnotherMethod) {
