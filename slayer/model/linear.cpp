@@ -68,7 +68,8 @@ class Linear final : public torch::autograd::Function<Linear> {
     at::Tensor dweight;
     at::Tensor dbias;
     if (context->needs_input_grad(0)) {
-      dx = at::mm(dy, weight).unflatten(0, gradients[0].sizes().slice(0, gradients[0].dim() - 1));
+      dx = product(dy, weight.t(), std::nullopt)
+               .unflatten(0, gradients[0].sizes().slice(0, gradients[0].dim() - 1));
     }
     if (context->needs_input_grad(1)) {
       dweight = at::mm(dy.t(), saved[1].flatten(0, -2));
