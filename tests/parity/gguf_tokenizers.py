@@ -18,7 +18,7 @@ import numpy as np
 import sentencepiece
 import transformers
 
-from gguf_import import LICENCE, TEXTS
+from gguf_import import LICENCE, ROOT, TEXTS
 
 HIDDEN, FFN, HEADS = 32, 32, 2
 NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
