@@ -212,8 +212,9 @@ Json as_integer(const Json& value) {
 
 std::string indented(const std::string& text, const Arguments& arguments) {
   const Value width = arguments.get(0, "width");
-  const std::string blanks(
-      width->is_number_integer() ? std::clamp<int64_t>(width->get<int64_t>(), 0, 1000) : 4, ' ');
+  const int64_t columns =
+      width->is_number_integer() ? std::clamp<int64_t>(width->get<int64_t>(), 0, 1000) : 4;
+  const std::string blanks(static_cast<size_t>(columns), ' ');
   std::string result = is_true(*arguments.get(1, "first")) ? blanks : "";
   for (size_t i = 0; i < text.size(); ++i) {
     result += text[i];
