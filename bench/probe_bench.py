@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Times `slayer probe`'s removal sweep against a plain transformers loop, in turns, by CPU seconds on one core.
 
-    python bench/probe_bench.py MODEL TEXT.jsonl [--slayer build/release/bin/slayer] [--pairs 3]
-        [--layers 10,20,30] [--race N] [--data-dir DIR --task mmlu_high_school_computer_science]
+    python bench/probe_bench.py [MODEL] [--text FILE] [--slayer build/release/bin/slayer] [--pairs 3]
+        [--layers 15,30] [--race N] [--data-dir DIR] [--task mmlu_high_school_computer_science]
 
-MODEL is a checkpoint folder in float32. Text: 16 windows of 512 tokens. Task: 5-shot, the first 20 items; theirs runs
+MODEL is a checkpoint folder in float32 or a GGUF (default: the demo's). Text: 16 windows of 512 tokens of FILE
+(default: Python's standard library). Task, where --data-dir or SLAYER_DATA_DIR has its data: 5-shot, the first 20 items; theirs runs
 each item once and reads the answers' logits at the last position. Theirs evaluates each variant alone, with the
 model in memory; since each costs the same, it runs the base and some removals and is scaled to all of them (--variants
 0 runs them all). Ours is the whole command: loading, intervals and output too.
@@ -23,10 +24,17 @@ import time
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 SEQ_LEN = 512
 WINDOWS = 16
 ITEMS = 20
 SHOTS = 5
+
+
+def documents(path):
+    if path:
+        return [path.read_text()]
+    return [source.read_text("utf-8", "replace") for source in sorted(pathlib.Path(json.__file__).parents[1].glob("t*.py"))]
 
 
 def run(words):
@@ -50,8 +58,8 @@ def ours(slayer, model, folder, inputs):
 
 def text_windows(tokenizer, text):
     windows = []
-    for line in text.read_text().splitlines():
-        ids = tokenizer(json.loads(line)["text"])["input_ids"]
+    for document in text:
+        ids = tokenizer(document)["input_ids"]
         for begin in range(0, len(ids) - SEQ_LEN + 1, SEQ_LEN):
             window = ids[begin : begin + SEQ_LEN]
             if tokenizer(tokenizer.decode(window))["input_ids"] == window:  # Ours gets it as text.
@@ -138,25 +146,28 @@ def check_removals(section, key, tolerance):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("text", type=pathlib.Path)
-    parser.add_argument("--slayer", default="build/release/bin/slayer")
+    parser.add_argument("model", type=pathlib.Path, nargs="?", default=ROOT / ".cache/SmolLM2-135M-Instruct.gguf")
+    parser.add_argument("--text", type=pathlib.Path)
+    parser.add_argument("--slayer", default=ROOT / "build/release/bin/slayer")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--variants", type=int, default=5)
-    parser.add_argument("--layers", default="30")
+    parser.add_argument("--layers", default="15,30")
     parser.add_argument("--race", type=int)
-    parser.add_argument("--data-dir", type=pathlib.Path)
+    parser.add_argument("--data-dir", type=pathlib.Path, default=os.environ.get("SLAYER_DATA_DIR"))
     parser.add_argument("--task", default="mmlu_high_school_computer_science")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        if arguments.model.is_file():
+            run([arguments.slayer, "import", arguments.model, "--out", folder / "model", "--dtype", "float32", "--quiet"])
+            arguments.model = folder / "model"
         for layers in (int(count) for count in arguments.layers.split(",")):
             path = cut_to(arguments.slayer, arguments.model, layers, folder)
             model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
             tokenizer = AutoTokenizer.from_pretrained(path)
-            batches = text_windows(tokenizer, arguments.text)
+            batches = text_windows(tokenizer, documents(arguments.text))
             inputs = folder / "windows.jsonl"
             inputs.write_text("".join(json.dumps({"text": tokenizer.decode(ids)}) + "\n" for batch in batches for ids in batch))
             options = ["--text", inputs, "--seq-len", SEQ_LEN, "--windows", WINDOWS]
