@@ -10,6 +10,7 @@
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 #include "slayer/core/log.h"
 #include "slayer/core/utf8.h"
 #include "slayer/model/device.h"

@@ -9,6 +9,7 @@
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 #include "slayer/core/log.h"
 #include "slayer/data/documents.h"
 #include "slayer/eval/evaluation.h"

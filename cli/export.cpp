@@ -4,6 +4,7 @@
 
 #include "slayer/checkpoint/gguf_export.h"
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 
 #include "cli/command.h"
 

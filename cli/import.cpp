@@ -3,6 +3,7 @@
 
 #include "slayer/checkpoint/gguf_import.h"
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 
 #include "cli/command.h"
 

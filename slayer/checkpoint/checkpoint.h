@@ -12,7 +12,7 @@
 
 #include "slayer/checkpoint/config.h"
 #include "slayer/core/dtype.h"
-#include "slayer/core/file.h"
+#include "slayer/core/mapped_file.h"
 
 namespace slayer {
 

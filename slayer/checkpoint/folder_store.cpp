@@ -9,6 +9,7 @@
 #include "slayer/checkpoint/shard_index.h"
 #include "slayer/checkpoint/tensor_store.h"
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 #include "slayer/core/json.h"
 
 namespace slayer {

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "slayer/checkpoint/gguf_value.h"
-#include "slayer/core/file.h"
+#include "slayer/core/mapped_file.h"
 
 namespace slayer {
 

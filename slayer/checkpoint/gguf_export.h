@@ -5,7 +5,7 @@
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/checkpoint/ggml_type.h"
-#include "slayer/core/file.h"
+#include "slayer/core/output_file.h"
 
 namespace slayer {
 

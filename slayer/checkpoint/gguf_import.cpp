@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "slayer/checkpoint/writer.h"
+#include "slayer/core/file.h"
 
 namespace slayer {
 namespace {

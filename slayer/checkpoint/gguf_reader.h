@@ -12,7 +12,7 @@
 
 #include "slayer/checkpoint/ggml_type.h"
 #include "slayer/checkpoint/gguf_value.h"
-#include "slayer/core/file.h"
+#include "slayer/core/mapped_file.h"
 
 namespace slayer {
 

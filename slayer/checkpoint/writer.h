@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "slayer/checkpoint/checkpoint.h"
-#include "slayer/core/file.h"
+#include "slayer/core/output_file.h"
 
 namespace slayer {
 

@@ -1,10 +1,7 @@
 #include "slayer/core/file.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <system_error>
@@ -12,16 +9,13 @@
 #include <utility>
 
 #include "slayer/core/error.h"
+#include "slayer/core/mapped_file.h"
+#include "slayer/core/output_file.h"
 #include "slayer/core/progress.h"
 
 namespace slayer {
 namespace fs = std::filesystem;
 namespace {
-
-[[noreturn]] void throw_system_error(const fs::path& path, const std::string& action) {
-  throw Error(
-      {.file = path.string(), .item = action, .found = std::generic_category().message(errno)});
-}
 
 fs::path with_suffix(fs::path path, std::string_view suffix) {
   if (!path.has_filename()) {
@@ -72,170 +66,6 @@ void create_folders(const fs::path& folder) {
 }
 
 }  // namespace
-
-FileDescriptor::FileDescriptor(FileDescriptor&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  return *this;
-}
-
-FileDescriptor::~FileDescriptor() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-  }
-}
-
-FileDescriptor open_for_reading(const fs::path& path) {
-  // O_NONBLOCK: opening a pipe that someone passed as a checkpoint must fail, not wait.
-  FileDescriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (descriptor.get() < 0) {
-    throw_system_error(path, "cannot open");
-  }
-  struct stat status{};
-  if (::fstat(descriptor.get(), &status) != 0) {
-    throw_system_error(path, "cannot read its status");
-  }
-  if (!S_ISREG(status.st_mode)) {
-    throw Error({.file = path.string(),
-                 .found = S_ISDIR(status.st_mode) ? "a folder" : "a special file",
-                 .expected = "a regular file"});
-  }
-  return descriptor;
-}
-
-MappedFile::MappedFile(const fs::path& path) : path_(path), descriptor_(open_for_reading(path)) {
-  struct stat status{};
-  if (::fstat(descriptor_.get(), &status) != 0) {
-    throw_system_error(path, "cannot read its status");
-  }
-  size_ = static_cast<size_t>(status.st_size);
-  if (size_ == 0) {
-    return;
-  }
-  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor_.get(), 0);
-  if (address == MAP_FAILED) {
-    throw_system_error(path, "cannot map");
-  }
-  data_ = static_cast<const std::byte*>(address);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      descriptor_(std::move(other.descriptor_)),
-      data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  if (this != &other) {
-    unmap();
-    path_ = std::move(other.path_);
-    descriptor_ = std::move(other.descriptor_);
-    data_ = std::exchange(other.data_, nullptr);
-    size_ = std::exchange(other.size_, 0);
-  }
-  return *this;
-}
-
-MappedFile::~MappedFile() { unmap(); }
-
-void MappedFile::unmap() noexcept {
-  if (data_ != nullptr) {
-    ::munmap(const_cast<std::byte*>(data_), size_);
-    data_ = nullptr;
-  }
-}
-
-void MappedFile::prefetch(uint64_t offset, uint64_t size) const {
-  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  const uint64_t begin = offset / page * page;
-  const uint64_t end = std::min<uint64_t>(offset + size, size_);
-  if (begin < end) {
-    ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_WILLNEED);
-  }
-}
-
-void MappedFile::forget(uint64_t offset, uint64_t size) const {
-  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  const uint64_t begin = (offset + page - 1) / page * page;
-  const uint64_t end = std::min<uint64_t>(offset + size, size_) / page * page;
-  if (begin < end) {
-    ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
-  }
-}
-
-OutputFile::OutputFile(const fs::path& path)
-    : path_(path),
-      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
-  if (descriptor_.get() < 0) {
-    throw_system_error(path, "cannot create");
-  }
-}
-
-void OutputFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor_.get(), bytes.data(), bytes.size());
-    if (written < 0) {
-      if (errno == EINTR) {
-        continue;
-      }
-      throw_system_error(path_, "cannot write");
-    }
-    size_ += static_cast<uint64_t>(written);
-    bytes = bytes.subspan(static_cast<size_t>(written));
-    start_writeback();
-  }
-}
-
-void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-
-void OutputFile::copy_from(const MappedFile& source, uint64_t offset, uint64_t size) {
-  auto position = static_cast<loff_t>(offset);
-  const auto end = static_cast<loff_t>(offset + size);
-  while (position < end) {
-    const ssize_t copied = ::copy_file_range(source.descriptor(),
-                                             &position,
-                                             descriptor_.get(),
-                                             nullptr,
-                                             static_cast<size_t>(end - position),
-                                             0);
-    if (copied > 0) {
-      size_ += static_cast<uint64_t>(copied);
-      start_writeback();
-      continue;
-    }
-    if (copied < 0 && errno == EINTR) {
-      continue;
-    }
-    if (copied < 0 && (errno == ENOSPC || errno == EIO || errno == EFBIG || errno == EDQUOT)) {
-      throw_system_error(path_, "cannot write");
-    }
-    // Across file systems, or where the kernel cannot: through the mapping.
-    write(
-        source.bytes().subspan(static_cast<size_t>(position), static_cast<size_t>(end - position)));
-    return;
-  }
-}
-
-void OutputFile::start_writeback() {
-  // The disk works while the next bytes are made, and the sync at the end finds little to do.
-  constexpr uint64_t kStretch = uint64_t{32} << 20U;
-  if (size_ - given_to_disk_ >= kStretch) {
-    ::sync_file_range(descriptor_.get(),
-                      static_cast<off64_t>(given_to_disk_),
-                      static_cast<off64_t>(size_ - given_to_disk_),
-                      SYNC_FILE_RANGE_WRITE);
-    given_to_disk_ = size_;
-  }
-}
-
-void OutputFile::close() {
-  if (::fsync(descriptor_.get()) != 0) {
-    throw_system_error(path_, "cannot sync");
-  }
-  descriptor_ = FileDescriptor(-1);
-}
 
 std::string read_text_file(const fs::path& path, uint64_t limit) {
   const MappedFile file(path);

@@ -10,7 +10,8 @@
 #include <zstd.h>
 
 #include "slayer/core/error.h"
-#include "slayer/core/file.h"
+#include "slayer/core/file_descriptor.h"
+#include "slayer/core/mapped_file.h"
 
 namespace slayer {
 namespace fs = std::filesystem;

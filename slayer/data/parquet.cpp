@@ -6,7 +6,7 @@
 #include <parquet/arrow/reader.h>
 
 #include "slayer/core/error.h"
-#include "slayer/core/file.h"
+#include "slayer/core/mapped_file.h"
 
 namespace slayer {
 namespace {

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 
 namespace slayer {
 namespace fs = std::filesystem;

@@ -8,7 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "slayer/core/file.h"
+#include "slayer/core/mapped_file.h"
+#include "slayer/core/output_file.h"
 #include "slayer/tokenizer/tokenizer.h"
 
 namespace slayer {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "slayer/core/error.h"
-#include "slayer/core/file.h"
+#include "slayer/core/file_descriptor.h"
 
 namespace slayer {
 namespace {

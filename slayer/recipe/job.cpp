@@ -8,6 +8,8 @@
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
 #include "slayer/core/log.h"
+#include "slayer/core/mapped_file.h"
+#include "slayer/core/output_file.h"
 #include "slayer/core/sha256.h"
 #include "slayer/data/documents.h"
 #include "slayer/data/mixture.h"

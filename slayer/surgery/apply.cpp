@@ -4,6 +4,7 @@
 
 #include "slayer/checkpoint/family.h"
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 #include "slayer/core/version.h"
 #include "slayer/surgery/init.h"
 #include "slayer/surgery/model_card.h"

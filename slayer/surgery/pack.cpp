@@ -8,6 +8,7 @@
 #include "slayer/checkpoint/family.h"
 #include "slayer/checkpoint/writer.h"
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 #include "slayer/core/sha256.h"
 #include "slayer/surgery/apply.h"
 #include "slayer/surgery/compose.h"

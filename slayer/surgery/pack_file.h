@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "slayer/checkpoint/checkpoint.h"
-#include "slayer/core/file.h"
+#include "slayer/core/mapped_file.h"
 #include "slayer/surgery/record.h"
 
 namespace slayer {

@@ -21,10 +21,15 @@ void for_each_chunk(const StoredBytes& stored,
                     const std::function<void(uint64_t offset, uint64_t size)>& use) {
   for (uint64_t done = 0; done < stored.size; done += kChunkBytes) {
     throw_if_stopped(stop);
-    const uint64_t offset = stored.offset + done;
-    stored.file->prefetch(offset, kChunksAhead * kChunkBytes);
-    use(offset, std::min(kChunkBytes, stored.size - done));
+    use(stored.offset + done, std::min(kChunkBytes, stored.size - done));
   }
+}
+
+/// Shows `see` a chunk through its mapping.
+void show(const StoredBytes& stored, uint64_t offset, uint64_t size, const SeeBytes& see) {
+  stored.file->prefetch(offset, kChunksAhead * kChunkBytes);
+  see(stored.file->bytes().subspan(offset, size));
+  stored.file->forget(offset, size);
 }
 
 }  // namespace
@@ -37,8 +42,7 @@ void throw_if_stopped(const std::stop_token& stop) {
 
 void scan_stored(const StoredBytes& stored, const std::stop_token& stop, const SeeBytes& see) {
   for_each_chunk(stored, stop, [&](uint64_t offset, uint64_t size) {
-    see(stored.file->bytes().subspan(offset, size));
-    stored.file->forget(offset, size);
+    show(stored, offset, size, see);
   });
 }
 
@@ -47,11 +51,10 @@ void stream_stored(const StoredBytes& stored,
                    const std::stop_token& stop,
                    const SeeBytes& see) {
   for_each_chunk(stored, stop, [&](uint64_t offset, uint64_t size) {
-    file.copy_from(*stored.file, offset, size);
     if (see) {
-      see(stored.file->bytes().subspan(offset, size));
-      stored.file->forget(offset, size);
+      show(stored, offset, size, see);  // First, so that the copy finds it in the cache.
     }
+    file.copy_from(*stored.file, offset, size);
   });
 }
 

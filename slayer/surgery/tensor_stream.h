@@ -6,7 +6,7 @@
 #include <stop_token>
 
 #include "slayer/checkpoint/checkpoint.h"
-#include "slayer/core/file.h"
+#include "slayer/core/output_file.h"
 
 namespace slayer {
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "slayer/checkpoint/writer.h"
+#include "slayer/core/file.h"
 #include "slayer/core/json.h"
 #include "slayer/core/version.h"
 #include "slayer/surgery/model_card.h"

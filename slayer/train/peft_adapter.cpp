@@ -13,6 +13,8 @@
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
 #include "slayer/core/json.h"
+#include "slayer/core/mapped_file.h"
+#include "slayer/core/output_file.h"
 #include "slayer/core/sha256.h"
 
 namespace slayer {

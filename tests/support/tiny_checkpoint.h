@@ -10,8 +10,8 @@
 #include "slayer/checkpoint/family.h"
 #include "slayer/checkpoint/writer.h"
 #include "slayer/core/dtype.h"
-#include "slayer/core/file.h"
 #include "slayer/core/json.h"
+#include "slayer/core/output_file.h"
 
 namespace slayer {
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <string>
 
+#include "slayer/core/file.h"
 #include "slayer/core/json.h"
 
 #include "tests/support/run_slayer.h"

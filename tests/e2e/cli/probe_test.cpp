@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "slayer/core/file.h"
 #include "slayer/core/json.h"
 
 #include "tests/support/run_slayer.h"

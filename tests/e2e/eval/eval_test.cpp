@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <random>
 
+#include "slayer/core/file.h"
 #include "slayer/core/json.h"
 
 #include "tests/support/killed_training.h"

@@ -8,8 +8,8 @@
 #include <tuple>
 
 #include "slayer/checkpoint/safetensors.h"
-#include "slayer/core/file.h"
 #include "slayer/core/json.h"
+#include "slayer/core/mapped_file.h"
 #include "slayer/model/load.h"
 #include "slayer/train/adamw.h"
 #include "slayer/train/gradients.h"

@@ -6,6 +6,7 @@
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 #include "slayer/core/json.h"
 #include "slayer/train/trainer.h"
 

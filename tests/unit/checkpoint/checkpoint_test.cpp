@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "slayer/core/file.h"
+
 #include "tests/support/error_message.h"
 #include "tests/support/scratch_folder.h"
 #include "tests/support/tiny_checkpoint.h"

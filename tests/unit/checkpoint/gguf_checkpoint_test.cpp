@@ -6,6 +6,7 @@
 #include "slayer/checkpoint/gguf_export.h"
 #include "slayer/checkpoint/gguf_import.h"
 #include "slayer/checkpoint/gguf_names.h"
+#include "slayer/core/file.h"
 
 #include "tests/support/error_message.h"
 #include "tests/support/scratch_folder.h"

@@ -4,6 +4,7 @@
 
 #include "slayer/checkpoint/gguf_reader.h"
 #include "slayer/checkpoint/gguf_vocabulary.h"
+#include "slayer/core/file.h"
 
 #include "tests/support/error_message.h"
 #include "tests/support/scratch_folder.h"

@@ -6,6 +6,7 @@
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 
 #include "tests/support/scratch_folder.h"
 #include "tests/support/tiny_checkpoint.h"

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "slayer/checkpoint/safetensors.h"
+#include "slayer/core/file.h"
 
 #include "tests/support/error_message.h"
 #include "tests/support/scratch_folder.h"

@@ -1,10 +1,14 @@
 #include "slayer/core/file.h"
 
 #include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "slayer/core/mapped_file.h"
+#include "slayer/core/output_file.h"
 
 #include "tests/support/error_message.h"
 
@@ -72,6 +76,34 @@ TEST_F(FileTest, CopyFromTakesExactlyTheRange) {
   EXPECT_EQ(output.size(), 7U);
   output.close();
   EXPECT_EQ(read_text_file(folder_ / "copy"), "<23456>");
+}
+
+TEST_F(FileTest, ALargeFileHasTheSameBytesAsASmallOne) {
+  // Past 32 MB the bytes take another way to the disk; nothing here is a multiple of a block.
+  std::string text(size_t{41'000'003}, '\0');
+  for (size_t i = 0; i < text.size(); ++i) {
+    text[i] = static_cast<char>(i * 2654435761U >> 24U);
+  }
+  {
+    OutputFile source(folder_ / "source");
+    source.write(text);
+    source.close();
+  }
+  for (const bool is_cached : {true, false}) {
+    const MappedFile source(folder_ / "source");
+    if (!is_cached) {
+      ::posix_fadvise(source.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
+    }
+    OutputFile output(folder_ / "copy");
+    output.copy_from(source, 5, text.size() - 5);
+    output.write(std::string_view(text).substr(0, 4321));
+    output.copy_from(source, text.size() - 9'000'001, 9'000'001);
+    output.close();
+    const std::string expected =
+        text.substr(5) + text.substr(0, 4321) + text.substr(text.size() - 9'000'001);
+    EXPECT_EQ(output.size(), expected.size());
+    EXPECT_TRUE(read_text_file(folder_ / "copy") == expected) << "cached: " << is_cached;
+  }
 }
 
 TEST_F(FileTest, StagedFolderAppearsOnlyWhenCommitted) {

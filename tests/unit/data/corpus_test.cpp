@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "slayer/core/file.h"
+
 #include "tests/support/error_message.h"
 #include "tests/support/text_file.h"
 

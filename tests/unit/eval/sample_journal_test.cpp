@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "slayer/core/file.h"
+
 #include "tests/support/error_message.h"
 #include "tests/support/text_file.h"
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <gtest/gtest.h>
 
+#include "slayer/core/file.h"
+
 #include "tests/support/error_message.h"
 #include "tests/support/text_file.h"
 

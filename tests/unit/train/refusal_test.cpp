@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "slayer/checkpoint/checkpoint.h"
+#include "slayer/core/file.h"
 #include "slayer/core/json.h"
 #include "slayer/train/trainer.h"
 
