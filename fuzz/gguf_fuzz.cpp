@@ -8,6 +8,7 @@
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/error.h"
+#include "slayer/core/output_file.h"
 
 namespace {
 
