@@ -183,5 +183,17 @@ TEST(KeepChoices, TakesOverWhatWasChosen) {
   EXPECT_EQ(options.threads, 2);
 }
 
+TEST(KeepChoices, KeepsWhetherActivationsAreRecomputed) {
+  TrainOptions began = resolve({}, facts());
+  began.recompute = true;  // chosen when memory was short
+  const Json stored = settings_to_json(began, facts());
+  TrainOptions options;
+  keep_choices(options, stored, "training.json");
+  EXPECT_EQ(options.recompute, true);
+  options.recompute = false;
+  keep_choices(options, stored, "training.json");
+  EXPECT_EQ(options.recompute, false) << "what is asked for is not overruled, but refused later";
+}
+
 }  // namespace
 }  // namespace slayer

@@ -1,0 +1,39 @@
+#include <gtest/gtest.h>
+
+#include "slayer/train/job.h"
+
+#include "tests/support/text_file.h"
+#include "tests/support/training_checkpoint.h"
+
+namespace slayer {
+namespace {
+
+/// Layers 1 and 3 of the tiny SmolLM2 train.
+class Forecast : public testing::Test {
+ protected:
+  Forecast() {
+    options.checkpoint = write_training_checkpoint(folder / "ckpt");
+    options.data = {file_in(folder, "text.jsonl", "{\"text\": \"some text to learn\"}\n")};
+    options.out = folder / "out";
+    options.seq_len = 16;
+    options.recompute = false;
+  }
+
+  TrainForecast predict() const { return forecast(prepare(options, {})); }
+
+  ScratchFolder folder;
+  TrainOptions options;
+};
+
+TEST_F(Forecast, KeepsOneLayersActivationsWhereTheyAreRecomputed) {
+  const TrainForecast kept = predict();
+  options.recompute = true;
+  const TrainForecast recomputed = predict();
+  // Of the three layers from the first trained one on: one whole, and the input of each.
+  EXPECT_GT(recomputed.activation_bytes, kept.activation_bytes / 3);
+  EXPECT_LT(recomputed.activation_bytes, kept.activation_bytes / 2);
+  EXPECT_EQ(recomputed.weight_bytes, kept.weight_bytes);
+}
+
+}  // namespace
+}  // namespace slayer
