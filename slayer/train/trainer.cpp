@@ -13,6 +13,7 @@
 #include "slayer/core/log.h"
 #include "slayer/model/device.h"
 #include "slayer/model/load.h"
+#include "slayer/train/event_file.h"
 #include "slayer/train/export.h"
 #include "slayer/train/folder.h"
 #include "slayer/train/gradients.h"
@@ -46,6 +47,10 @@ std::vector<TrainableParameter> make_parameters(const TrainJob& job, CausalLM& m
   }
   apply_lr_scales(job.options.lr_scales, job.record, parameters);
   return parameters;
+}
+
+double seconds_since_1970() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 /// One training, from its last checkpoint to its last step.
@@ -87,6 +92,7 @@ class Trainer final {
   TrainPosition position_;
   int64_t saved_step_ = 0;
   MetricsFile metrics_;
+  EventFile events_;
   LossSpikes spikes_;
   StepMetrics last_;
 };
@@ -116,7 +122,8 @@ Trainer::Trainer(const TrainJob& job, const TrainControl& control)
       states_(folder_.checkpoints()),
       position_(restore(states_, parameters_, optimizer_)),
       saved_step_(position_.step),
-      metrics_(folder_.metrics_file(), position_.step) {
+      metrics_(folder_.metrics_file(), position_.step),
+      events_(folder_.events_file(), position_.step) {
   for (const double loss : metrics_.losses_before()) {
     spikes_.add(loss);
   }
@@ -161,6 +168,7 @@ void Trainer::take_steps() {
                                  last_.lr));
     const bool is_best = watch();
     metrics_.append(last_);
+    events_.append(last_, seconds_since_1970());
     if (is_best || is_due(options_.save_every)) {
       save();
     }

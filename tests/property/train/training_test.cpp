@@ -7,6 +7,7 @@
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/error.h"
 #include "slayer/core/json.h"
+#include "slayer/train/folder.h"
 #include "slayer/train/trainer.h"
 
 #include "tests/support/checkpoint_bytes.h"
@@ -56,16 +57,20 @@ class Training : public testing::Test {
   TrainOptions options;
 };
 
-TEST_F(Training, ChangesTheTrainedLayersAndNothingElse) {
-  run();
-  const Checkpoint before = Checkpoint::open(options.checkpoint);
-  const Checkpoint after = Checkpoint::open(options.out / "model");
+/// The plan trains layers 1 and 3.
+void expect_only_the_plan_trained(const Checkpoint& before, const Checkpoint& after) {
   for (const TensorInfo& tensor : before.tensors()) {
     const bool is_trained = tensor.name.find("layers.1.") != std::string::npos ||
                             tensor.name.find("layers.3.") != std::string::npos;
     EXPECT_EQ(bytes_of(before, tensor.name) != bytes_of(after, tensor.name), is_trained)
         << tensor.name;
   }
+}
+
+TEST_F(Training, ChangesTheTrainedLayersAndNothingElse) {
+  run();
+  expect_only_the_plan_trained(Checkpoint::open(options.checkpoint),
+                               Checkpoint::open(options.out / "model"));
   std::map<std::string, std::string> files = files_of(options.checkpoint);
   for (const char* name : {"model.safetensors", "slayer.json"}) {
     files.erase(name);
@@ -88,11 +93,13 @@ TEST_F(Training, GoesOnBitForBitFromACheckpoint) {
   run();
   const std::map<std::string, std::string> whole = files_of(options.out / "model");
   const std::vector<double> all = losses();
+  const auto event_bytes = fs::file_size(TrainFolder(options.out).events_file());
   fs::remove_all(options.out / "model");
   fs::remove_all(options.out / "checkpoints/step-6");
   run();
   EXPECT_EQ(files_of(options.out / "model"), whole);
   EXPECT_EQ(losses(), all);
+  EXPECT_EQ(fs::file_size(TrainFolder(options.out).events_file()), event_bytes) << "no step twice";
   EXPECT_FALSE(fs::exists(options.out / "checkpoints/step-2")) << "only the last two are kept";
 }
 
