@@ -85,8 +85,9 @@ class Trainer final {
   TrainFolder folder_;
   TrainingData data_;
   Schedule schedule_;
-  CausalLM model_;
+  CausalLM model_;  ///< What is measured and written.
   std::vector<TrainableParameter> parameters_;
+  CausalLM stepped_;  ///< As the steps run it: the same tensors, frozen ones maybe also in int8.
   AdamW optimizer_;
   TrainStates states_;
   TrainPosition position_;
@@ -118,6 +119,7 @@ Trainer::Trainer(const TrainJob& job, const TrainControl& control)
                 .steps = *options_.steps},
       model_(load_model(job)),
       parameters_(make_parameters(job, model_)),
+      stepped_(options_.has_int8_frozen ? with_int8_frozen(model_) : model_),
       optimizer_(parameters_, options_.adamw),
       states_(folder_.checkpoints()),
       position_(restore(states_, parameters_, optimizer_)),
@@ -286,7 +288,7 @@ std::optional<double> Trainer::accumulate(const std::vector<int64_t>& draws) {
     const auto first = rows.begin() + static_cast<std::ptrdiff_t>(begin);
     const Batch batch =
         make_batch({first, first + static_cast<std::ptrdiff_t>(count)}, model_.device());
-    const double loss_sum = accumulate_gradients(model_, batch, scale, activations);
+    const double loss_sum = accumulate_gradients(stepped_, batch, scale, activations);
     require_finite(loss_sum, "a loss", std::span(draws).subspan(begin, count));
     collect_gradients(parameters_);
     loss += loss_sum * scale;

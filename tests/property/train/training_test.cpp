@@ -346,6 +346,35 @@ TEST_F(Training, RecomputesActivationsToTheSameBits) {
   }
 }
 
+TEST_F(Training, LearnsAsWellWithFrozenWeightsInInt8) {
+  options.steps = 20;
+  run();
+  const std::vector<double> exact = losses();
+  options.has_int8_frozen = true;
+  options.out = folder / "int8";
+  run();
+  const std::vector<double> rounded = losses();
+  EXPECT_NE(rounded, exact);
+  EXPECT_LT(rounded.back(), 0.8 * rounded.front());
+  EXPECT_NEAR(rounded.back(), exact.back(), 0.05 * exact.back());
+  expect_only_the_plan_trained(Checkpoint::open(options.checkpoint),
+                               Checkpoint::open(options.out / "model"));
+}
+
+TEST_F(Training, GoesOnBitForBitWithFrozenWeightsInInt8) {
+  options.has_int8_frozen = true;
+  options.method = other_methods().at("lora");
+  run();
+  const std::map<std::string, std::string> whole = files_of(options.out / "model");
+  fs::remove_all(options.out / "model");
+  fs::remove_all(options.out / "checkpoints/step-6");
+  run();
+  EXPECT_EQ(files_of(options.out / "model"), whole);
+  options.has_int8_frozen = false;
+  EXPECT_NE(message_of([&] { run(); }).find("--frozen-weights: found null now, expected \"int8\""),
+            std::string::npos);
+}
+
 TEST_F(Training, IsTheSameAgainForTheSameSeedOnly) {
   run();
   const std::vector<double> first = losses();

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "slayer/model/load.h"
 #include "slayer/train/job.h"
+#include "slayer/train/trainable.h"
 
 #include "tests/support/text_file.h"
 #include "tests/support/training_checkpoint.h"
@@ -33,6 +35,22 @@ TEST_F(Forecast, KeepsOneLayersActivationsWhereTheyAreRecomputed) {
   EXPECT_GT(recomputed.activation_bytes, kept.activation_bytes / 3);
   EXPECT_LT(recomputed.activation_bytes, kept.activation_bytes / 2);
   EXPECT_EQ(recomputed.weight_bytes, kept.weight_bytes);
+}
+
+TEST_F(Forecast, CountsTheFrozenLayersIntegers) {
+  const TrainForecast exact = predict();
+  options.has_int8_frozen = true;
+  const TrainForecast rounded = predict();
+  CausalLM model = load_causal_lm(Checkpoint::open(options.checkpoint), at::kFloat, at::kCPU);
+  make_trainable(model, {.layers = {1, 3}}, /*seed=*/0);
+  int64_t bytes = 0;
+  for (const DecoderLayer& layer : with_int8_frozen(model).layers) {
+    for (const auto& [role, weight] : layer.int8_weights) {
+      bytes += weight.weight.values.numel() + weight.transposed.values.numel();
+    }
+  }
+  EXPECT_GT(bytes, 0);
+  EXPECT_EQ(rounded.weight_bytes - exact.weight_bytes, bytes);
 }
 
 }  // namespace
