@@ -160,6 +160,18 @@ void add_recompute_option(CLI::App& command, TrainOptions& options) {
       ->option_text("auto|on|off");
 }
 
+void add_frozen_option(CLI::App& command, TrainOptions& options) {
+  command
+      .add_option_function<std::string>(
+          "--frozen-weights",
+          [&options](const std::string& type) { options.has_int8_frozen = type == "int8"; },
+          "Arithmetic of the layers that do not train: as --dtype says, or int8, forward and "
+          "backward, the faster one with AVX-512 VNNI; OUT/model keeps their weights as they are "
+          "[dtype]")
+      ->check(CLI::IsMember({"dtype", "int8"}))
+      ->option_text("dtype|int8");
+}
+
 void add_run_options(CLI::App& command, TrainOptions& options) {
   command
       .add_option(
@@ -209,6 +221,7 @@ void add_train(CLI::App& app, Context& context) {
   add_optimizer_options(*command, *options);
   add_watch_options(*command, *options);
   add_recompute_option(*command, *options);
+  add_frozen_option(*command, *options);
   add_run_options(*command, *options);
   command->add_flag("--dry-run", *is_dry_run, "Print what would happen, and do nothing");
   add_output_options(*command, context);

@@ -12,12 +12,23 @@
 namespace slayer {
 namespace {
 
-/// x W^T + b, and the adapter's part where the layer has one for it.
+/// x W^T + b, on 8-bit integers where the layer has the weight so.
+at::Tensor project_plain(const DecoderLayer& layer,
+                         TensorRole role,
+                         const at::Tensor& x,
+                         const at::Tensor& bias) {
+  const auto found = layer.int8_weights.find(role);
+  const bool is_int8 = found != layer.int8_weights.end() && x.is_cpu();
+  return is_int8 ? apply_int8_linear(x, found->second, bias)
+                 : apply_linear(x, tensor_of(layer, role), bias);
+}
+
+/// The same, and the adapter's part where the layer has one for it.
 at::Tensor project(const DecoderLayer& layer,
                    TensorRole role,
                    const at::Tensor& x,
                    const at::Tensor& bias) {
-  at::Tensor output = apply_linear(x, tensor_of(layer, role), bias);
+  at::Tensor output = project_plain(layer, role, x, bias);
   if (const auto found = layer.adapters.find(role); found != layer.adapters.end()) {
     const LowRankAdapter& adapter = found->second;
     const at::Tensor low = apply_linear(x.to(adapter.a.scalar_type()), adapter.a);

@@ -10,6 +10,7 @@
 #include "slayer/checkpoint/config.h"
 #include "slayer/checkpoint/family.h"
 #include "slayer/model/attention_mask.h"
+#include "slayer/model/int8_linear.h"
 #include "slayer/model/kv_cache.h"
 #include "slayer/model/rotary.h"
 
@@ -35,6 +36,9 @@ struct DecoderLayer {
   std::optional<int64_t> sliding_window;                 ///< Attended tokens, itself included.
   /// Of linear layers, by the role of their weight. Empty unless LoRA trains.
   std::map<TensorRole, LowRankAdapter> adapters;
+  /// Of frozen linear layers, by the role of their weight, which they stand in for in float32 on
+  /// the CPU. Empty unless a training asks for it.
+  std::map<TensorRole, Int8Weight> int8_weights;
 };
 
 /// The roles of a layer's tensors, in the order of `expected_tensors`.

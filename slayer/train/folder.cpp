@@ -32,7 +32,7 @@ std::optional<Json> TrainFolder::stored_settings() const {
 void TrainFolder::clear() const {
   // The settings go first: what is left without them is refused, never taken for a training.
   for (const fs::path& path :
-       {settings_file(), metrics_file(), checkpoints(), model(), adapter()}) {
+       {settings_file(), metrics_file(), events_file(), checkpoints(), model(), adapter()}) {
     std::error_code error;
     fs::remove_all(path, error);
     if (error) {

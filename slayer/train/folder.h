@@ -14,6 +14,8 @@ class TrainFolder final {
 
   std::filesystem::path settings_file() const { return path_ / "training.json"; }
   std::filesystem::path metrics_file() const { return path_ / "metrics.jsonl"; }
+  /// TensorBoard takes for its own what has "tfevents" in its name.
+  std::filesystem::path events_file() const { return path_ / "events.out.tfevents.slayer"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   std::filesystem::path cache() const { return path_ / "cache"; }
   std::filesystem::path model() const { return path_ / "model"; }

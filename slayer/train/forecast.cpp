@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "slayer/checkpoint/family.h"
@@ -28,6 +29,19 @@ int64_t trained_parameters(const TrainJob& job) {
   return job.trainable.has_all
              ? parameter_count(config)
              : static_cast<int64_t>(job.trainable.layers.size()) * parameters_per_layer(config);
+}
+
+/// Bytes of the frozen layers' matrices as 8-bit integers, once for each product.
+int64_t int8_bytes(const TrainJob& job) {
+  int64_t bytes = 0;
+  for (const ExpectedTensor& expected : expected_tensors(job.checkpoint.config())) {
+    const bool is_frozen =
+        job.trainable.lora || !std::ranges::binary_search(job.trainable.layers, expected.layer);
+    if (expected.layer >= 0 && expected.shape.size() == 2 && is_frozen) {
+      bytes += 2 * expected.shape[0] * expected.shape[1];
+    }
+  }
+  return bytes;
 }
 
 /// Elements that autograd keeps for each token of a layer: both norms' inputs and outputs, queries,
@@ -61,7 +75,8 @@ TrainForecast forecast(const TrainJob& job) {
   result.weight_bytes =
       result.parameters * width +
       (job.trainable.lora ? result.trainable_parameters * int64_t{sizeof(float)} : 0) +
-      (has_masters ? result.trainable_parameters * int64_t{sizeof(float)} : 0);
+      (has_masters ? result.trainable_parameters * int64_t{sizeof(float)} : 0) +
+      (options.has_int8_frozen ? int8_bytes(job) : 0);
   result.gradient_bytes = result.trainable_parameters * int64_t{sizeof(float)};
   result.optimizer_bytes = 2 * result.trainable_parameters * int64_t{sizeof(float)};
   const int64_t kept = options.recompute.value_or(false)
@@ -100,7 +115,7 @@ std::string describe(const TrainJob& job, const TrainForecast& forecast) {
   return fmt::format(
       "data      {} documents, {} tokens, {} sequences of {} ({}); {}\n{}"
       "steps     {} of {} sequences = {} tokens ({:.2f} epochs), warm-up {}, lr {:g} {}\n"
-      "trains    {}: {} of {} parameters ({:.1f} %)\n"
+      "trains    {}: {} of {} parameters ({:.1f} %){}\n"
       "memory    about {}: weights {}, gradients {}, optimizer {}, activations {}{}",
       forecast.documents,
       format_count(static_cast<double>(forecast.tokens)),
@@ -121,6 +136,7 @@ std::string describe(const TrainJob& job, const TrainForecast& forecast) {
       format_count(static_cast<double>(forecast.parameters)),
       100.0 * static_cast<double>(forecast.trainable_parameters) /
           static_cast<double>(forecast.parameters),
+      options.has_int8_frozen ? "; frozen layers in int8" : "",
       format_bytes(static_cast<double>(forecast.memory_bytes())),
       format_bytes(static_cast<double>(forecast.weight_bytes)),
       format_bytes(static_cast<double>(forecast.gradient_bytes)),

@@ -109,6 +109,26 @@ void validate_watching(const TrainOptions& options) {
   }
 }
 
+void validate_frozen(const TrainOptions& options) {
+  if (!options.has_int8_frozen) {
+    return;
+  }
+  const auto refuse = [](std::string found, std::string expected) {
+    throw Error({.file = "--frozen-weights int8",
+                 .found = std::move(found),
+                 .expected = std::move(expected)});
+  };
+  if (options.method.method == Method::kFull) {
+    refuse("--method full", "a method that freezes layers");
+  }
+  if (options.dtype != "float32") {
+    refuse("--dtype " + options.dtype, "--dtype float32");
+  }
+  if (options.device != "cpu") {
+    refuse("--device " + options.device, "--device cpu");
+  }
+}
+
 /// The share of the steps, at least one.
 int64_t share_of_steps(double share, int64_t steps) {
   return static_cast<int64_t>(std::ceil(share * static_cast<double>(steps)));
@@ -146,6 +166,7 @@ void validate(const TrainOptions& options) {
                  .expected = "--schedule wsd"});
   }
   validate_watching(options);
+  validate_frozen(options);
 }
 
 TrainOptions resolve(TrainOptions options, const TrainFacts& facts) {
@@ -204,6 +225,9 @@ Json settings_to_json(const TrainOptions& resolved, const TrainFacts& facts) {
                    {"dtype", resolved.dtype},
                    {"device", resolved.device},
                    {"recompute", resolved.recompute.value_or(false)}});
+  if (resolved.has_int8_frozen) {
+    settings["frozen-weights"] = "int8";
+  }
   settings.update(schedule_settings(resolved));
   settings.update(watch_settings(resolved, facts));
   return settings;

@@ -63,6 +63,7 @@ struct TrainOptions {
   bool add_eos = true;
   std::string dtype = "float32";
   std::string device = "cpu";
+  bool has_int8_frozen = false;  ///< Products with frozen layers' weights on 8-bit integers.
   double holdout = 0.0;  ///< Share of the first source's documents, watched instead of trained on.
   std::vector<std::string> eval_domain;  ///< Held-out text to watch: files, folders, globs.
   std::vector<std::string> eval_general;

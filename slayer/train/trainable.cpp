@@ -73,6 +73,18 @@ std::vector<TrainableParameter> make_trainable(CausalLM& model,
   return parameters;
 }
 
+CausalLM with_int8_frozen(const CausalLM& model) {
+  CausalLM result = model;
+  for (const ExpectedTensor& expected : expected_tensors(model.config)) {
+    const at::Tensor& weight = tensor_of(model, expected);
+    if (expected.layer >= 0 && weight.dim() == 2 && !weight.requires_grad()) {
+      result.layers[static_cast<size_t>(expected.layer)].int8_weights[expected.role] =
+          quantize_weight(weight);
+    }
+  }
+  return result;
+}
+
 at::Tensor merged_weight(const at::Tensor& weight,
                          const at::Tensor& a,
                          const at::Tensor& b,

@@ -38,6 +38,10 @@ std::vector<TrainableParameter> make_trainable(CausalLM& model,
                                                const TrainableSet& set,
                                                uint64_t seed);
 
+/// The model with the weights of its frozen linear layers as 8-bit integers too; it shares all
+/// tensors with `model`, whose trainable ones must have been made so before. float32 on the CPU.
+CausalLM with_int8_frozen(const CausalLM& model);
+
 /// The weight of a linear layer with its adapter's part added: W + scale * B A, in float32.
 /// @param weight [out, in]; `a` [rank, in] and `b` [out, rank] float32.
 at::Tensor merged_weight(const at::Tensor& weight,

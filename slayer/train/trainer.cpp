@@ -13,6 +13,7 @@
 #include "slayer/core/log.h"
 #include "slayer/model/device.h"
 #include "slayer/model/load.h"
+#include "slayer/train/event_file.h"
 #include "slayer/train/export.h"
 #include "slayer/train/folder.h"
 #include "slayer/train/gradients.h"
@@ -48,6 +49,10 @@ std::vector<TrainableParameter> make_parameters(const TrainJob& job, CausalLM& m
   return parameters;
 }
 
+double seconds_since_1970() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 /// One training, from its last checkpoint to its last step.
 class Trainer final {
  public:
@@ -80,13 +85,15 @@ class Trainer final {
   TrainFolder folder_;
   TrainingData data_;
   Schedule schedule_;
-  CausalLM model_;
+  CausalLM model_;  ///< What is measured and written.
   std::vector<TrainableParameter> parameters_;
+  CausalLM stepped_;  ///< As the steps run it: the same tensors, frozen ones maybe also in int8.
   AdamW optimizer_;
   TrainStates states_;
   TrainPosition position_;
   int64_t saved_step_ = 0;
   MetricsFile metrics_;
+  EventFile events_;
   LossSpikes spikes_;
   StepMetrics last_;
 };
@@ -112,11 +119,13 @@ Trainer::Trainer(const TrainJob& job, const TrainControl& control)
                 .steps = *options_.steps},
       model_(load_model(job)),
       parameters_(make_parameters(job, model_)),
+      stepped_(options_.has_int8_frozen ? with_int8_frozen(model_) : model_),
       optimizer_(parameters_, options_.adamw),
       states_(folder_.checkpoints()),
       position_(restore(states_, parameters_, optimizer_)),
       saved_step_(position_.step),
-      metrics_(folder_.metrics_file(), position_.step) {
+      metrics_(folder_.metrics_file(), position_.step),
+      events_(folder_.events_file(), position_.step) {
   for (const double loss : metrics_.losses_before()) {
     spikes_.add(loss);
   }
@@ -161,6 +170,7 @@ void Trainer::take_steps() {
                                  last_.lr));
     const bool is_best = watch();
     metrics_.append(last_);
+    events_.append(last_, seconds_since_1970());
     if (is_best || is_due(options_.save_every)) {
       save();
     }
@@ -278,7 +288,7 @@ std::optional<double> Trainer::accumulate(const std::vector<int64_t>& draws) {
     const auto first = rows.begin() + static_cast<std::ptrdiff_t>(begin);
     const Batch batch =
         make_batch({first, first + static_cast<std::ptrdiff_t>(count)}, model_.device());
-    const double loss_sum = accumulate_gradients(model_, batch, scale, activations);
+    const double loss_sum = accumulate_gradients(stepped_, batch, scale, activations);
     require_finite(loss_sum, "a loss", std::span(draws).subspan(begin, count));
     collect_gradients(parameters_);
     loss += loss_sum * scale;

@@ -8,6 +8,7 @@
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
 #include "slayer/core/json.h"
+#include "slayer/train/folder.h"
 #include "slayer/train/trainer.h"
 
 #include "tests/support/checkpoint_bytes.h"
@@ -57,16 +58,20 @@ class Training : public testing::Test {
   TrainOptions options;
 };
 
-TEST_F(Training, ChangesTheTrainedLayersAndNothingElse) {
-  run();
-  const Checkpoint before = Checkpoint::open(options.checkpoint);
-  const Checkpoint after = Checkpoint::open(options.out / "model");
+/// The plan trains layers 1 and 3.
+void expect_only_the_plan_trained(const Checkpoint& before, const Checkpoint& after) {
   for (const TensorInfo& tensor : before.tensors()) {
     const bool is_trained = tensor.name.find("layers.1.") != std::string::npos ||
                             tensor.name.find("layers.3.") != std::string::npos;
     EXPECT_EQ(bytes_of(before, tensor.name) != bytes_of(after, tensor.name), is_trained)
         << tensor.name;
   }
+}
+
+TEST_F(Training, ChangesTheTrainedLayersAndNothingElse) {
+  run();
+  expect_only_the_plan_trained(Checkpoint::open(options.checkpoint),
+                               Checkpoint::open(options.out / "model"));
   std::map<std::string, std::string> files = files_of(options.checkpoint);
   for (const char* name : {"model.safetensors", "slayer.json"}) {
     files.erase(name);
@@ -89,11 +94,13 @@ TEST_F(Training, GoesOnBitForBitFromACheckpoint) {
   run();
   const std::map<std::string, std::string> whole = files_of(options.out / "model");
   const std::vector<double> all = losses();
+  const auto event_bytes = fs::file_size(TrainFolder(options.out).events_file());
   fs::remove_all(options.out / "model");
   fs::remove_all(options.out / "checkpoints/step-6");
   run();
   EXPECT_EQ(files_of(options.out / "model"), whole);
   EXPECT_EQ(losses(), all);
+  EXPECT_EQ(fs::file_size(TrainFolder(options.out).events_file()), event_bytes) << "no step twice";
   EXPECT_FALSE(fs::exists(options.out / "checkpoints/step-2")) << "only the last two are kept";
 }
 
@@ -321,24 +328,52 @@ TEST_F(Training, LearnsFromConversations) {
   EXPECT_EQ(read_json_file(options.out / "training.json")["packing"], "whole");
 }
 
-TEST_F(Training, RecomputesActivationsToTheSameSteps) {
-  for (const Method method : {Method::kPlan, Method::kFull, Method::kLora}) {
-    SCOPED_TRACE(name_of(method));
-    options.method.method = method;
+TEST_F(Training, RecomputesActivationsToTheSameBits) {
+  std::map<std::string, MethodOptions> methods = other_methods();
+  methods["plan"] = {};
+  for (const auto& [name, method] : methods) {
+    SCOPED_TRACE(name);
+    options.method = method;
     options.recompute = false;
-    options.out = folder / fmt::format("kept-{}", name_of(method));
+    options.out = folder / ("kept-" + name);
     run();
     const std::vector<double> kept = losses();
+    const std::string weights = files_of(options.out / "model").at("model.safetensors");
     options.recompute = true;
-    options.out = folder / fmt::format("recomputed-{}", name_of(method));
+    options.out = folder / ("recomputed-" + name);
     run();
-    const std::vector<double> recomputed = losses();
-    ASSERT_EQ(recomputed.size(), kept.size());
-    // Forward passes without a graph use another library's products, which round otherwise.
-    for (size_t i = 0; i < kept.size(); ++i) {
-      EXPECT_NEAR(recomputed[i], kept[i], 1e-4 * kept[i]) << i;
-    }
+    EXPECT_EQ(losses(), kept);
+    EXPECT_EQ(files_of(options.out / "model").at("model.safetensors"), weights);
   }
+}
+
+TEST_F(Training, LearnsAsWellWithFrozenWeightsInInt8) {
+  options.steps = 20;
+  run();
+  const std::vector<double> exact = losses();
+  options.has_int8_frozen = true;
+  options.out = folder / "int8";
+  run();
+  const std::vector<double> rounded = losses();
+  EXPECT_NE(rounded, exact);
+  EXPECT_LT(rounded.back(), 0.8 * rounded.front());
+  EXPECT_NEAR(rounded.back(), exact.back(), 0.05 * exact.back());
+  expect_only_the_plan_trained(Checkpoint::open(options.checkpoint),
+                               Checkpoint::open(options.out / "model"));
+}
+
+TEST_F(Training, GoesOnBitForBitWithFrozenWeightsInInt8) {
+  options.has_int8_frozen = true;
+  options.method = other_methods().at("lora");
+  run();
+  const std::map<std::string, std::string> whole = files_of(options.out / "model");
+  fs::remove_all(options.out / "model");
+  fs::remove_all(options.out / "checkpoints/step-6");
+  run();
+  EXPECT_EQ(files_of(options.out / "model"), whole);
+  options.has_int8_frozen = false;
+  EXPECT_NE(message_of([&] { run(); }).find("--frozen-weights: found null now, expected \"int8\""),
+            std::string::npos);
 }
 
 TEST_F(Training, IsTheSameAgainForTheSameSeedOnly) {

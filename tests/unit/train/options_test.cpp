@@ -89,6 +89,24 @@ TEST(Validate, NamesWhatBelongsToAnotherOption) {
             "--min-lr: found 0.001, expected a number from 0 to 0.0001");
 }
 
+TEST(Validate, NamesWhatIntegersCannotStandInFor) {
+  TrainOptions options;
+  options.data = {"a.txt"};
+  options.has_int8_frozen = true;
+  EXPECT_EQ(message_of([&] { validate(options); }), "no error");
+  options.method.method = Method::kFull;
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--frozen-weights int8: found --method full, expected a method that freezes layers");
+  options.method.method = Method::kLora;
+  options.dtype = "bfloat16";
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--frozen-weights int8: found --dtype bfloat16, expected --dtype float32");
+  options.dtype = "float32";
+  options.device = "cuda";
+  EXPECT_EQ(message_of([&] { validate(options); }),
+            "--frozen-weights int8: found --device cuda, expected --device cpu");
+}
+
 TEST(Validate, NamesWhatIsWrongWithTheData) {
   TrainOptions options;
   options.holdout = 1.0;
@@ -181,6 +199,18 @@ TEST(KeepChoices, TakesOverWhatWasChosen) {
   EXPECT_EQ(options.seq_len, 128);
   EXPECT_EQ(options.micro_batch_size, 8);
   EXPECT_EQ(options.threads, 2);
+}
+
+TEST(KeepChoices, KeepsWhetherActivationsAreRecomputed) {
+  TrainOptions began = resolve({}, facts());
+  began.recompute = true;  // chosen when memory was short
+  const Json stored = settings_to_json(began, facts());
+  TrainOptions options;
+  keep_choices(options, stored, "training.json");
+  EXPECT_EQ(options.recompute, true);
+  options.recompute = false;
+  keep_choices(options, stored, "training.json");
+  EXPECT_EQ(options.recompute, false) << "what is asked for is not overruled, but refused later";
 }
 
 }  // namespace

@@ -1,0 +1,57 @@
+#include <gtest/gtest.h>
+
+#include "slayer/model/load.h"
+#include "slayer/train/job.h"
+#include "slayer/train/trainable.h"
+
+#include "tests/support/text_file.h"
+#include "tests/support/training_checkpoint.h"
+
+namespace slayer {
+namespace {
+
+/// Layers 1 and 3 of the tiny SmolLM2 train.
+class Forecast : public testing::Test {
+ protected:
+  Forecast() {
+    options.checkpoint = write_training_checkpoint(folder / "ckpt");
+    options.data = {file_in(folder, "text.jsonl", "{\"text\": \"some text to learn\"}\n")};
+    options.out = folder / "out";
+    options.seq_len = 16;
+    options.recompute = false;
+  }
+
+  TrainForecast predict() const { return forecast(prepare(options, {})); }
+
+  ScratchFolder folder;
+  TrainOptions options;
+};
+
+TEST_F(Forecast, KeepsOneLayersActivationsWhereTheyAreRecomputed) {
+  const TrainForecast kept = predict();
+  options.recompute = true;
+  const TrainForecast recomputed = predict();
+  // Of the three layers from the first trained one on: one whole, and the input of each.
+  EXPECT_GT(recomputed.activation_bytes, kept.activation_bytes / 3);
+  EXPECT_LT(recomputed.activation_bytes, kept.activation_bytes / 2);
+  EXPECT_EQ(recomputed.weight_bytes, kept.weight_bytes);
+}
+
+TEST_F(Forecast, CountsTheFrozenLayersIntegers) {
+  const TrainForecast exact = predict();
+  options.has_int8_frozen = true;
+  const TrainForecast rounded = predict();
+  CausalLM model = load_causal_lm(Checkpoint::open(options.checkpoint), at::kFloat, at::kCPU);
+  make_trainable(model, {.layers = {1, 3}}, /*seed=*/0);
+  int64_t bytes = 0;
+  for (const DecoderLayer& layer : with_int8_frozen(model).layers) {
+    for (const auto& [role, weight] : layer.int8_weights) {
+      bytes += weight.weight.values.numel() + weight.transposed.values.numel();
+    }
+  }
+  EXPECT_GT(bytes, 0);
+  EXPECT_EQ(rounded.weight_bytes - exact.weight_bytes, bytes);
+}
+
+}  // namespace
+}  // namespace slayer
