@@ -9,27 +9,6 @@
 namespace slayer {
 namespace {
 
-int64_t lora_parameters(const TrainJob& job) {
-  const LoraOptions& lora = *job.trainable.lora;
-  int64_t count = 0;
-  for (const ExpectedTensor& expected : expected_tensors(job.checkpoint.config())) {
-    if (expected.layer >= 0 && is_target(lora, expected.role)) {
-      count += lora.rank * (expected.shape[0] + expected.shape[1]);
-    }
-  }
-  return count;
-}
-
-int64_t trained_parameters(const TrainJob& job) {
-  const ModelConfig& config = job.checkpoint.config();
-  if (job.trainable.lora) {
-    return lora_parameters(job);
-  }
-  return job.trainable.has_all
-             ? parameter_count(config)
-             : static_cast<int64_t>(job.trainable.layers.size()) * parameters_per_layer(config);
-}
-
 /// Elements that autograd keeps for each token of a layer: both norms' inputs and outputs, queries,
 /// keys, values before and after rotation, attention's output, and the three parts of the MLP.
 int64_t activations_per_token(const ModelConfig& config) {
@@ -56,7 +35,7 @@ TrainForecast forecast(const TrainJob& job) {
   result.epochs = static_cast<double>(*options.steps * options.batch_size) /
                   static_cast<double>(result.sequences_per_epoch);
   result.parameters = parameter_count(config);
-  result.trainable_parameters = trained_parameters(job);
+  result.trainable_parameters = trained_parameters(job.trainable, config);
   const bool has_masters = !job.trainable.lora && width < int64_t{sizeof(float)};
   result.weight_bytes =
       result.parameters * width +
