@@ -331,16 +331,9 @@ void require_same_model(const JsonObject& probe,
   probe.integer("layers", config.num_hidden_layers, config.num_hidden_layers);
 }
 
-}  // namespace
-
-AutoPlan auto_plan(const Json& json,
-                   const std::string& file,
+AutoPlan plan_from(const Evidence& evidence,
                    const ModelConfig& config,
-                   const std::string& hash,
                    const AutoPlanOptions& options) {
-  const JsonObject probe(json, file);
-  require_same_model(probe, config, hash);
-  const Evidence evidence = read_evidence(probe, config.num_hidden_layers);
   const PruneChoice choices(evidence, options.mode);
   AutoPlan result;
   const Sizes sizes = sizes_of(options, config, choices, result.reasons);
@@ -350,10 +343,28 @@ AutoPlan auto_plan(const Json& json,
   const std::vector<int64_t> places =
       place_blocks(evidence.domain, pruned, sizes.new_layers, result.reasons);
   result.plan = densify_plan(config.num_hidden_layers, places, choice.prune);
-  result.plan.source_hash = hash;
   result.prune_cost = choice.cost;
   result.is_measured = choice.is_measured;
   return result;
+}
+
+}  // namespace
+
+AutoPlan auto_plan(const Json& json,
+                   const std::string& file,
+                   const ModelConfig& config,
+                   const std::string& hash,
+                   const AutoPlanOptions& options) {
+  const JsonObject probe(json, file);
+  require_same_model(probe, config, hash);
+  AutoPlan result = plan_from(read_evidence(probe, config.num_hidden_layers), config, options);
+  result.plan.source_hash = hash;
+  return result;
+}
+
+Plan outline_auto_plan(const ModelConfig& config, const AutoPlanOptions& options) {
+  const std::vector<double> alike(static_cast<size_t>(config.num_hidden_layers), 0.0);
+  return plan_from({.domain = alike, .general = alike, .steps = {}}, config, options).plan;
 }
 
 }  // namespace slayer

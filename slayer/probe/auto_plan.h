@@ -47,4 +47,10 @@ AutoPlan auto_plan(const Json& probe,
                    const std::string& hash,
                    const AutoPlanOptions& options);
 
+/// A plan of the sizes that auto_plan's will have, for checks and estimates before there is a
+/// probe: the one that speaks for no layer more than for another. Where the budget leaves open how
+/// many layers go, the most that may.
+/// @throws Error when the sizes do not fit the model.
+Plan outline_auto_plan(const ModelConfig& config, const AutoPlanOptions& options);
+
 }  // namespace slayer

@@ -11,6 +11,7 @@
 #include "slayer/probe/lens.h"
 #include "slayer/probe/prune_search.h"
 #include "slayer/probe/summary.h"
+#include "slayer/surgery/strategies.h"
 
 namespace slayer {
 namespace {
@@ -158,25 +159,23 @@ class ProbeRun final {
   std::map<std::string, SweepSummary> of_text_;  ///< By section.
 };
 
-void check(const CausalLM& model,
-           const std::vector<ProbeSection>& sections,
-           const ProbeMethods& methods) {
-  if (model.config.num_hidden_layers < 2) {
+}  // namespace
+
+void check_methods(const ProbeMethods& methods, int64_t layers, bool has_text) {
+  if (layers < 2) {
     throw Error({.item = "layers of the model",
                  .found = "one",
                  .expected = "two or more, to compare them"});
   }
-  const bool has_text = std::ranges::any_of(
-      sections, [](const ProbeSection& section) { return !section.texts.empty(); });
   if (!has_text && (methods.angular || methods.gradient || methods.lens || methods.prune > 0)) {
     throw Error({.item = "angular, gradient, lens and prune",
                  .found = "tasks only",
                  .expected = "a text",
                  .hint = "--text, or --domain and --general"});
   }
+  make_variants(methods, layers);
+  last_layers(layers, methods.prune);
 }
-
-}  // namespace
 
 void add_method(const std::string& name, ProbeMethods& methods) {
   const std::map<std::string, bool ProbeMethods::*> known{{"remove", &ProbeMethods::remove},
@@ -198,7 +197,10 @@ Json run_probe(const CausalLM& model,
                const std::vector<ProbeSection>& sections,
                const ProbeOptions& options,
                const ProbeControl& control) {
-  check(model, sections, options.methods);
+  check_methods(options.methods,
+                model.config.num_hidden_layers,
+                std::ranges::any_of(
+                    sections, [](const ProbeSection& section) { return !section.texts.empty(); }));
   Json json{{"format", 1},
             {"slayer", version()},
             {"model", hash},

@@ -32,6 +32,10 @@ struct ProbeMethods {
 /// @throws Error for an unknown name. Known: remove, expand, angular, gradient, lens.
 void add_method(const std::string& name, ProbeMethods& methods);
 
+/// @throws Error for methods that cannot be followed with a model of so many layers, and those that
+/// need a text where there is none.
+void check_methods(const ProbeMethods& methods, int64_t layers, bool has_text);
+
 /// One text and any tasks, probed together; either may be missing.
 struct ProbeSection {
   std::string name = {};  ///< "domain", "general", or "" where there is no such difference.
@@ -46,8 +50,7 @@ struct ProbeOptions {
 };
 
 /// Measures everything and makes probe.json, which docs/probe.md describes. `hash` is the model's.
-/// @throws Error for a model with one layer, and methods without a text or task to measure them on;
-/// Interrupted when asked to stop.
+/// @throws Error as check_methods; Interrupted when asked to stop.
 Json run_probe(const CausalLM& model,
                const std::string& hash,
                const std::vector<ProbeSection>& sections,

@@ -1,12 +1,13 @@
 #include <fmt/format.h>
 
 #include "slayer/core/error.h"
-#include "slayer/core/file.h"
-#include "slayer/core/log.h"
 #include "slayer/eval/dataset.h"
 #include "slayer/eval/item.h"
 #include "slayer/recipe/evaluate.h"
 #include "slayer/recipe/job.h"
+#include "slayer/recipe/trained.h"
+#include "slayer/recipe/values.h"
+#include "slayer/tokenizer/chat_template.h"
 #include "slayer/tokenizer/tokenizer.h"
 
 namespace slayer {
@@ -23,7 +24,10 @@ void check_tasks(const EvalRecipe& recipe) {
   }
 }
 
-void require_positions(const Recipe& recipe, const char* key, int64_t wanted, int64_t positions) {
+void require_positions(const Recipe& recipe,
+                       const std::string& key,
+                       int64_t wanted,
+                       int64_t positions) {
   if (wanted > positions) {
     throw Error({.file = recipe.file.string(),
                  .item = key,
@@ -34,13 +38,47 @@ void require_positions(const Recipe& recipe, const char* key, int64_t wanted, in
 
 }  // namespace
 
+void Job::check_probe(const Tokenizer& tokenizer) const {
+  const ModelConfig& config = base_.config();
+  ProbeRequest request = *recipe_.probe;
+  require_positions(recipe_, "probe.seq_len", request.text.seq_len, config.max_position_embeddings);
+  const bool has_text =
+      !request.plain.text.empty() || !request.domain.text.empty() || !request.general.text.empty();
+  checked(recipe_.file.string(), "probe", [&] {
+    check_methods(request.methods, config.num_hidden_layers, has_text);
+  });
+  // As check_tasks; the texts are there, and may be long to read.
+  for (ProbeSources* const sources : {&request.plain, &request.domain, &request.general}) {
+    sources->text.clear();
+  }
+  request.items.limit = 1;
+  read_sections(request, tokenizer, config);
+}
+
+void Job::check_training(const TrainOptions& options, const char* table) const {
+  require_positions(recipe_,
+                    fmt::format("{}.seq_len", table),
+                    options.seq_len.value_or(0),
+                    base_.config().max_position_embeddings);
+  if (options.format != DocumentFormat::kText) {
+    ChatTemplate::from_side_files(base_.side_files(), recipe_.base.string());
+  }
+}
+
 void Job::check() const {
   base_.require_complete();
-  make_plan(recipe_.plan, base_.config().num_hidden_layers);
-  Tokenizer::from_side_files(base_.side_files(), recipe_.base.string());
-  const int64_t positions = base_.config().max_position_embeddings;
-  require_positions(recipe_, "eval.seq_len", recipe_.eval.seq_len, positions);
-  require_positions(recipe_, "train.seq_len", recipe_.train.seq_len.value_or(0), positions);
+  const std::string name = recipe_.base.string();
+  const Tokenizer tokenizer = Tokenizer::from_side_files(base_.side_files(), name);
+  planned_trainings(recipe_, expected_plan());
+  require_positions(
+      recipe_, "eval.seq_len", recipe_.eval.seq_len, base_.config().max_position_embeddings);
+  check_training(recipe_.train, "train");
+  if (recipe_.sft) {
+    check_training(*recipe_.sft, "sft");
+  }
+  if (recipe_.probe) {
+    check_probe(tokenizer);
+  }
   check_tasks(recipe_.eval);
 }
 

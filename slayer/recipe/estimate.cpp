@@ -11,8 +11,9 @@
 #include "slayer/data/documents.h"
 #include "slayer/data/mixture.h"
 #include "slayer/eval/item.h"
+#include "slayer/eval/task_folder.h"
 #include "slayer/model/device.h"
-#include "slayer/recipe/evaluate.h"
+#include "slayer/recipe/trained.h"
 #include "slayer/surgery/summary.h"
 
 namespace slayer {
@@ -42,18 +43,56 @@ double item_tokens(const Item& item) {
   return static_cast<double>(bytes) / kBytesPerToken;
 }
 
-double task_tokens(const EvalRecipe& recipe) {
-  const TaskCatalogue catalogue = task_catalogue(recipe);
-  ItemOptions options;
-  options.num_fewshot = recipe.num_fewshot;
-  options.limit = recipe.limit;
+/// Tokens of all items of some tasks and groups.
+double task_tokens(const Recipe& recipe,
+                   const std::vector<std::string>& names,
+                   const ItemOptions& options) {
+  if (names.empty()) {
+    return 0.0;
+  }
+  const std::filesystem::path& tasks_dir = recipe.eval.tasks_dir;
+  TaskCatalogue catalogue = read_task_folder(tasks_dir.empty() ? default_task_folder() : tasks_dir);
+  const std::vector<std::string> known = add_own_tasks(names, catalogue);
   double tokens = 0.0;
-  for (const std::string& name : task_names(recipe, catalogue)) {
-    for (const Item& item : read_items(catalogue.tasks.at(name), recipe.data_dir, options)) {
+  for (const std::string& name : resolve_tasks(catalogue, known)) {
+    for (const Item& item : read_items(catalogue.tasks.at(name), recipe.eval.data_dir, options)) {
       tokens += item_tokens(item);
     }
   }
   return tokens;
+}
+
+double eval_tokens(const Recipe& recipe) {
+  const EvalRecipe& eval = recipe.eval;
+  ItemOptions options;
+  options.num_fewshot = eval.num_fewshot;
+  options.limit = eval.limit;
+  return text_tokens(eval.domain) + text_tokens(eval.general) +
+         task_tokens(recipe, eval.domain_tasks, options) +
+         task_tokens(recipe, eval.general_tasks, options) +
+         static_cast<double>(std::ssize(eval.prompts) * eval.max_new_tokens);
+}
+
+/// How often a probe runs text through the whole model: plans that leave a layer out, or have one
+/// twice, share what is before it, half of the layers on average.
+double probe_passes(const ProbeMethods& methods, int64_t layers) {
+  const double sweep = 0.5 * static_cast<double>(layers + 1);
+  return 1.0 + (methods.remove ? sweep : 0.0) + (methods.expand ? sweep : 0.0) +
+         0.5 * static_cast<double>(methods.last) + (methods.angular ? 1.0 : 0.0) +
+         (methods.gradient ? 3.0 : 0.0) + (methods.lens ? 2.0 : 0.0) +
+         static_cast<double>(methods.prune) * sweep;
+}
+
+double probe_tokens(const Recipe& recipe, int64_t layers) {
+  const ProbeRequest& probe = *recipe.probe;
+  double tokens = 0.0;
+  for (const ProbeSources* const sources : {&probe.plain, &probe.domain, &probe.general}) {
+    const double text = text_tokens(sources->text);
+    const auto most = static_cast<double>(probe.text.windows * probe.text.seq_len);
+    tokens += (probe.text.windows == 0 ? text : std::min(text, most)) +
+              task_tokens(recipe, sources->tasks, probe.items);
+  }
+  return tokens * probe_passes(probe.methods, layers);
 }
 
 double sum_of_bytes(const std::vector<std::string>& types, double parameters) {
@@ -64,12 +103,6 @@ double sum_of_bytes(const std::vector<std::string>& types, double parameters) {
   return bytes;
 }
 
-/// Layers from the lowest trained one up, of all.
-double share_with_graph(const Plan& plan) {
-  const auto first = std::ranges::find(plan.layers, true, &PlannedLayer::train);
-  return static_cast<double>(plan.layers.end() - first) / static_cast<double>(plan.layers.size());
-}
-
 }  // namespace
 
 Estimator::Estimator(const Job& job, double flops) : flops_(kShareOfProducts * flops) {
@@ -77,41 +110,67 @@ Estimator::Estimator(const Job& job, double flops) : flops_(kShareOfProducts * f
   const ModelConfig& config = job.base().config();
   const Dtype stored = job.base().is_gguf() ? dtype_from_torch_name(recipe.import_dtype)
                                             : config.dtype.value_or(Dtype::kF32);
-  const Plan plan = make_plan(recipe.plan, config.num_hidden_layers);
-  const PlanSummary planned = summarize(plan, config, stored);
+  const PlannedTrainings planned = planned_trainings(recipe, job.expected_plan());
+  const PlanSummary summary = summarize(planned.plan, config, stored);
   const auto embedding = config.tie_word_embeddings
                              ? 0.0
                              : static_cast<double>(config.vocab_size * config.hidden_size);
   base_parameters_ = static_cast<double>(parameter_count(config)) - embedding;
-  new_parameters_ = static_cast<double>(planned.parameters) - embedding;
-  trained_parameters_ = static_cast<double>(planned.trained_parameters);
-  share_with_graph_ = share_with_graph(plan);
+  new_parameters_ = static_cast<double>(summary.parameters) - embedding;
   width_ = size_in_bytes(dtype_from_torch_name(recipe.dtype));
   base_bytes_ = parameter_count(config) * size_in_bytes(stored);
-  new_bytes_ = planned.bytes_on_disk;
-
-  const TrainOptions& train = recipe.train;
-  const int64_t seq_len =
-      train.seq_len.value_or(std::min(kMicroBatchTokens, config.max_position_embeddings));
-  train_tokens_ = train.steps ? static_cast<double>(*train.steps * train.batch_size * seq_len)
-                              : text_tokens(train.data);
-  const TrainingMemory memory =
-      estimate_training_memory(plan,
-                               config,
-                               dtype_from_torch_name(recipe.dtype),
-                               train.micro_batch_size.value_or(std::clamp<int64_t>(
-                                   kMicroBatchTokens / seq_len, 1, train.batch_size)),
-                               seq_len);
-  training_memory_ = memory.total();
-  least_training_memory_ = memory.weights + memory.gradients + memory.optimizer;
-  state_bytes_ = kStatesKept * 3 * planned.trained_parameters * int64_t{sizeof(float)};
-  eval_tokens_ = text_tokens(recipe.eval.domain) + text_tokens(recipe.eval.general) +
-                 task_tokens(recipe.eval) +
-                 static_cast<double>(std::ssize(recipe.eval.prompts) * recipe.eval.max_new_tokens);
+  new_bytes_ = summary.bytes_on_disk;
+  trainings_["train"] = training(recipe.train, planned.train, config, planned.plan);
+  if (recipe.sft) {
+    trainings_["sft"] = training(*recipe.sft, *planned.sft, config, planned.plan);
+  }
+  probe_tokens_ = recipe.probe ? probe_tokens(recipe, config.num_hidden_layers) : 0.0;
+  eval_tokens_ = eval_tokens(recipe);
   export_bytes_ = static_cast<int64_t>(
-      sum_of_bytes(recipe.exported.gguf, static_cast<double>(planned.parameters)) +
-      (recipe.exported.pack ? trained_parameters_ * static_cast<double>(size_in_bytes(stored))
-                            : 0.0));
+                      sum_of_bytes(recipe.exported.gguf, static_cast<double>(summary.parameters))) +
+                  (recipe.exported.pack ? summary.trained_parameters * size_in_bytes(stored) : 0);
+}
+
+Estimator::Training Estimator::training(const TrainOptions& options,
+                                        const TrainableSet& set,
+                                        const ModelConfig& base,
+                                        const Plan& plan) const {
+  const ModelConfig config = with_layers(base, layer_origins(plan));
+  const int64_t seq_len =
+      options.seq_len.value_or(std::min(kMicroBatchTokens, config.max_position_embeddings));
+  const int64_t micro_batch_size = options.micro_batch_size.value_or(
+      std::clamp<int64_t>(kMicroBatchTokens / seq_len, 1, options.batch_size));
+  const double tokens = options.steps
+                            ? static_cast<double>(*options.steps * options.batch_size * seq_len)
+                            : text_tokens(options.data);
+  const int64_t trained = trained_parameters(set, config);
+  const int64_t masters = set.lora ? 0 : trained;  // In float32, in place of those in the model.
+  Plan in_graph = plan;                            // From the lowest trained layer up.
+  for (PlannedLayer& layer : in_graph.layers) {
+    layer.train = false;
+  }
+  const int64_t lowest = set.layers.empty() ? 0 : set.layers.front();
+  in_graph.layers[static_cast<size_t>(lowest)].train = true;
+  const double share_in_graph = static_cast<double>(config.num_hidden_layers - lowest) /
+                                static_cast<double>(config.num_hidden_layers);
+  Training needs;
+  // A product forward; backward one for the activations in the graph and one for what trains.
+  needs.products =
+      (new_parameters_ * (1.0 + share_in_graph) + static_cast<double>(trained)) * tokens;
+  needs.least_memory_bytes =
+      (parameter_count(config) - masters) * width_ + 4 * trained * int64_t{sizeof(float)};
+  needs.memory_bytes =
+      needs.least_memory_bytes +
+      estimate_training_memory(
+          in_graph, base, dtype_from_torch_name(options.dtype), micro_batch_size, seq_len)
+          .activations;
+  needs.state_bytes = kStatesKept * 3 * trained * int64_t{sizeof(float)};
+  return needs;
+}
+
+int64_t Estimator::least_memory(const std::string& stage) const {
+  const auto found = trainings_.find(stage);
+  return found == trainings_.end() ? 0 : found->second.least_memory_bytes;
 }
 
 StageEstimate Estimator::of(const std::string& stage) const {
@@ -132,13 +191,15 @@ StageEstimate Estimator::of(const std::string& stage) const {
   if (stage == "export") {
     return on_disk(export_bytes_);
   }
-  if (stage == "train") {
-    // A product forward; backward one for the activations above the lowest trained layer and one
-    // for the trained weights.
-    const double products = new_parameters_ * (1.0 + share_with_graph_) + trained_parameters_;
-    return {.seconds = 2.0 * products * train_tokens_ / flops_,
-            .memory_bytes = training_memory_,
-            .disk_bytes = state_bytes_ + new_bytes_};
+  if (const auto found = trainings_.find(stage); found != trainings_.end()) {
+    return {.seconds = 2.0 * found->second.products / flops_,
+            .memory_bytes = found->second.memory_bytes,
+            .disk_bytes = found->second.state_bytes + new_bytes_};
+  }
+  if (stage == "probe") {
+    return {.seconds = 2.0 * base_parameters_ * probe_tokens_ / flops_,
+            .memory_bytes = weights(base_parameters_),
+            .disk_bytes = 0};
   }
   if (stage == "eval-base" || stage == "eval-new") {
     const double parameters = stage == "eval-base" ? base_parameters_ : new_parameters_;

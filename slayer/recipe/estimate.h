@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "slayer/recipe/job.h"
+#include "slayer/train/trainable.h"
 
 namespace slayer {
 
@@ -22,23 +24,33 @@ class Estimator final {
 
   StageEstimate of(const std::string& stage) const;
 
-  /// Of training alone: weights, gradients and optimizer, which no setting makes smaller.
-  int64_t least_training_memory() const { return least_training_memory_; }
+  /// Of a training: weights, gradients and optimizer, which no setting makes smaller. Of other
+  /// stages 0.
+  int64_t least_memory(const std::string& stage) const;
 
  private:
+  /// Of one training.
+  struct Training {
+    double products = 0.0;  ///< Multiplications of all its tokens with weights.
+    int64_t memory_bytes = 0;
+    int64_t least_memory_bytes = 0;
+    int64_t state_bytes = 0;
+  };
+
+  Training training(const TrainOptions& options,
+                    const TrainableSet& set,
+                    const ModelConfig& base,
+                    const Plan& plan) const;
+
   double flops_;
   double base_parameters_ = 0.0;  ///< That a token is multiplied with.
   double new_parameters_ = 0.0;
-  double trained_parameters_ = 0.0;
-  double share_with_graph_ = 0.0;  ///< Of the layers: from the lowest trained one up.
-  double train_tokens_ = 0.0;
+  double probe_tokens_ = 0.0;  ///< That run through the whole model.
   double eval_tokens_ = 0.0;
-  int64_t width_ = 4;  ///< Bytes of a number in the arithmetic.
+  std::map<std::string, Training> trainings_;  ///< By stage.
+  int64_t width_ = 4;                          ///< Bytes of a number in the arithmetic.
   int64_t base_bytes_ = 0;
   int64_t new_bytes_ = 0;
-  int64_t training_memory_ = 0;
-  int64_t least_training_memory_ = 0;
-  int64_t state_bytes_ = 0;
   int64_t export_bytes_ = 0;
 };
 

@@ -1,35 +1,22 @@
 #include "slayer/recipe/job.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 
-#include "slayer/checkpoint/gguf_export.h"
-#include "slayer/checkpoint/gguf_import.h"
-#include "slayer/core/error.h"
 #include "slayer/core/file.h"
-#include "slayer/core/log.h"
 #include "slayer/core/mapped_file.h"
-#include "slayer/core/output_file.h"
 #include "slayer/core/sha256.h"
 #include "slayer/data/documents.h"
 #include "slayer/data/mixture.h"
-#include "slayer/eval/compare.h"
 #include "slayer/model/device.h"
-#include "slayer/model/verify.h"
 #include "slayer/recipe/evaluate.h"
 #include "slayer/recipe/overlap.h"
-#include "slayer/surgery/apply.h"
-#include "slayer/surgery/pack.h"
-#include "slayer/surgery/summary.h"
-#include "slayer/tokenizer/tokenizer.h"
-#include "slayer/train/trainer.h"
+#include "slayer/recipe/values.h"
+#include "slayer/train/peft_adapter.h"
+
+// The stages of a job: what each reads and makes. What it does stands in work.cpp.
 
 namespace slayer {
 namespace {
-
-// What surgery is verified on: short pieces of the held-out texts.
-constexpr size_t kVerifyDocuments = 4;
-constexpr size_t kVerifyTokens = 256;
 
 std::string hash_of(const std::filesystem::path& path) { return Checkpoint::open(path).hash(); }
 
@@ -50,11 +37,11 @@ Json table_of(const Recipe& recipe, const std::string& name) {
   return recipe.json.value(name, Json::object());
 }
 
-GgmlType gguf_type(const std::string& name) {
-  return name == "f32"    ? GgmlType::kF32
-         : name == "f16"  ? GgmlType::kF16
-         : name == "bf16" ? GgmlType::kBF16
-                          : GgmlType::kQ8_0;
+/// Adds the content of texts, for settings that name files: these may be moved.
+void add_content(Json& inputs, const char* key, const std::vector<std::string>& patterns) {
+  if (!patterns.empty()) {
+    inputs[key] = content_hash(patterns);
+  }
 }
 
 }  // namespace
@@ -69,135 +56,81 @@ std::filesystem::path Job::base_path() const {
   return base_.is_gguf() ? folders_.run / "base" : recipe_.base;
 }
 
-void Job::import_base() const {
-  StagedFolder folder(folders_.run / "base", /*force=*/true);
-  const Dtype dtype = dtype_from_torch_name(recipe_.import_dtype);
-  int64_t bytes = 0;
-  for (const TensorInfo& tensor : base_.tensors()) {
-    bytes += tensor.element_count() * size_in_bytes(dtype);
-  }
-  Progress progress("import", bytes, "bytes", control_.progress);
-  import_gguf(base_, folder.path(), dtype, [&](int64_t written) { progress.advance(written); });
-  folder.commit();
-  progress.finish();
+std::filesystem::path Job::model_path() const {
+  return recipe_.sft ? folders_.sft / "sft" / "model" : folders_.train / "train" / "model";
 }
 
 Plan Job::read_plan() const { return read_plan_file(folders_.plan / "plan.json"); }
 
-void Job::write_plan() const {
-  Plan plan = make_plan(recipe_.plan, base_.config().num_hidden_layers);
-  plan.source_hash = hash_of(base_path());
-  write_text_file(folders_.plan / "plan.json", plan_file_text(plan));
+AutoPlan Job::make_auto_plan() const {
+  const std::filesystem::path probe = folders_.run / "probe.json";
+  return auto_plan(read_json_file(probe),
+                   probe.string(),
+                   base_.config(),
+                   hash_of(base_path()),
+                   auto_plan_options(recipe_.plan));
 }
 
-void Job::operate() const {
-  const Plan plan = read_plan();
-  const Checkpoint base = Checkpoint::open(base_path());
-  require_plan_for(base, plan, (folders_.plan / "plan.json").string());
-  log_info(sketch_layers(plan));
-  apply(base,
-        plan,
-        std::nullopt,
-        folders_.plan / "expanded",
-        {.force = true, .progress = control_.progress, .stop = control_.stop});
-}
-
-void Job::verify() const {
-  const Plan plan = read_plan();
-  const Checkpoint base = Checkpoint::open(base_path());
-  const Tokenizer tokenizer = Tokenizer::from_side_files(base.side_files(), base.path().string());
-  std::vector<std::vector<int32_t>> sequences;
-  for (const auto* patterns : {&recipe_.eval.domain, &recipe_.eval.general}) {
-    std::vector<Document> documents = read_texts(*patterns, recipe_.eval.text_field);
-    documents.resize(std::min(documents.size(), kVerifyDocuments));
-    for (std::vector<TokenId>& tokens : encode_documents(tokenizer, documents)) {
-      tokens.resize(std::min(tokens.size(), kVerifyTokens));
-      if (tokens.size() >= 2) {
-        sequences.push_back(std::move(tokens));
-      }
+Plan Job::expected_plan() const {
+  const bool is_auto = recipe_.plan.strategy == "auto";
+  const bool has_inputs = std::filesystem::exists(base_path()) &&
+                          (!is_auto || std::filesystem::exists(folders_.run / "probe.json"));
+  if (has_inputs && is_up_to_date(plan_stage())) {
+    Plan made = read_plan();
+    if (made.source_layers == base_.config().num_hidden_layers) {
+      return made;
     }
   }
-  const VerifyReport report = verify_surgery(base,
-                                             Checkpoint::open(folders_.plan / "expanded"),
-                                             plan,
-                                             sequences,
-                                             scalar_type_from_name(recipe_.dtype),
-                                             device_from_name(recipe_.device));
-  if (report.is_broken()) {
-    throw std::logic_error("surgery broke the identity: " + report.summary());
-  }
-  if (report.is_costly()) {
-    log_warning(report.summary());
-  } else {
-    log_info(report.summary());
-  }
-  write_json_file(folders_.plan / "verify.json",
-                  {{"must_be_identical", report.must_be_identical},
-                   {"is_identical", report.is_identical},
-                   {"largest_difference", report.largest_difference},
-                   {"tokens", report.tokens},
-                   {"base_loss", report.base_loss},
-                   {"new_loss", report.new_loss}});
+  return checked(recipe_.file.string(), "plan", [&] {
+    return is_auto ? outline_auto_plan(base_.config(), auto_plan_options(recipe_.plan))
+                   : make_plan(recipe_.plan, base_.config().num_hidden_layers);
+  });
 }
 
-void Job::train(bool goes_on) const {
-  TrainOptions options = recipe_.train;
-  options.checkpoint = folders_.plan / "expanded";
-  options.out = folders_.train / "train";
-  options.force = !goes_on;
-  const TrainControl control{.progress = control_.progress, .stop = control_.stop};
-  const TrainJob job = prepare(options, control);
-  log_info(describe(job, forecast(job)));
-  slayer::train(job, control);
-}
-
-void Job::compare() const {
-  const EvaluationFile base = EvaluationFile::read(folders_.run / "eval" / "base.json");
-  const std::filesystem::path changed = folders_.own / "eval" / "new.json";
-  const TaskCatalogue catalogue = task_catalogue(recipe_.eval);
-  CompareOptions options;
-  options.domain_tasks = resolve_tasks(catalogue, recipe_.eval.domain_tasks);
-  options.domain_tasks.insert(options.domain_tasks.begin(), "text:domain");
-  const Comparison comparison =
-      compare_evaluations(base, EvaluationFile::read(changed), "new.json", options);
-  write_json_file(folders_.own / "compare.json", comparison_to_json(comparison));
-}
-
-void Job::export_model() const {
-  const Checkpoint model = Checkpoint::open(model_path());
-  StagedFolder folder(folders_.own / "export", /*force=*/true);
-  for (const std::string& type : recipe_.exported.gguf) {
-    OutputFile output(folder.path() / fmt::format("model-{}.gguf", type));
-    Progress progress(
-        "export " + type, exported_bytes(model, gguf_type(type)), "bytes", control_.progress);
-    export_gguf(model, output, gguf_type(type), [&](int64_t bytes) { progress.advance(bytes); });
-    output.close();
-    progress.finish();
+Json Job::probe_inputs() const {
+  Json settings = table_of(recipe_, "probe");
+  for (const char* const path : {"text", "domain", "general"}) {
+    settings.erase(path);
   }
-  if (recipe_.exported.pack) {
-    pack(model,
-         folder.path() / "pack.safetensors",
-         {.progress = control_.progress, .stop = control_.stop});
-  }
-  folder.commit();
+  Json inputs = {{"base", hash_of(base_path())}, {"settings", settings}, {"dtype", recipe_.dtype}};
+  add_content(inputs, "text", recipe_.probe->plain.text);
+  add_content(inputs, "domain", recipe_.probe->domain.text);
+  add_content(inputs, "general", recipe_.probe->general.text);
+  return inputs;
 }
 
 Json Job::plan_inputs() const {
+  Json inputs = {{"base", hash_of(base_path())}, {"settings", table_of(recipe_, "plan")}};
+  if (recipe_.plan.strategy == "auto") {
+    inputs["probe"] = file_hash(folders_.run / "probe.json");
+  }
+  return inputs;
+}
+
+Json Job::surgery_inputs() const {
   // A plan that was edited by hand is carried out too: what counts is what the file says.
   return {{"base", hash_of(base_path())}, {"plan", read_text_file(folders_.plan / "plan.json")}};
 }
 
-Json Job::train_inputs() const {
-  Json settings = table_of(recipe_, "train");
-  settings.erase("data");
-  Json inputs = {{"model", hash_of(folders_.plan / "expanded")},
+Json Job::training_inputs(const Training& training) const {
+  const TrainOptions& options = *training.options;
+  Json settings = table_of(recipe_, training.name);
+  for (const char* const path : {"data", "eval_domain", "eval_general", "adapter"}) {
+    settings.erase(path);
+  }
+  Json inputs = {{"model", hash_of(training.checkpoint)},
                  {"settings", settings},
                  {"dtype", recipe_.dtype},
-                 {"data", content_hash(recipe_.train.data)}};
-  for (const WeightedText& text : parse_weighted_texts(recipe_.train.data)) {
+                 {"data", content_hash(options.data)}};
+  for (const WeightedText& text : parse_weighted_texts(options.data)) {
     if (text.weight) {
       inputs["weights"].push_back(*text.weight);
     }
+  }
+  add_content(inputs, "eval_domain", options.eval_domain);
+  add_content(inputs, "eval_general", options.eval_general);
+  if (!options.method.adapter.empty()) {
+    inputs["adapter"] = adapter_hash(options.method.adapter);
   }
   return inputs;
 }
@@ -232,6 +165,44 @@ Stage Job::import_stage() const {
   return import;
 }
 
+Stage Job::probe_stage() const {
+  Stage probe = stage("probe", folders_.run, "probe.json");
+  probe.inputs = [this] { return probe_inputs(); };
+  probe.make = [this](bool goes_on) { this->probe(goes_on); };
+  return probe;
+}
+
+Stage Job::plan_stage() const {
+  Stage plan = stage("plan", folders_.plan, "plan.json");
+  plan.inputs = [this] { return plan_inputs(); };
+  plan.make = [this](bool) { write_plan(); };
+  return plan;
+}
+
+Stage Job::surgery_stage() const {
+  Stage surgery = stage("surgery", folders_.plan, "expanded");
+  surgery.inputs = [this] { return surgery_inputs(); };
+  surgery.make = [this](bool) { operate(); };
+  return surgery;
+}
+
+Stage Job::verify_stage() const {
+  Stage check = stage("verify", folders_.plan, "verify.json");
+  check.inputs = [this] {
+    return Json{{"model", hash_of(folders_.plan / "expanded")}, {"text", eval_inputs(base_path())}};
+  };
+  check.make = [this](bool) { verify(); };
+  return check;
+}
+
+Stage Job::training_stage(const Training& training) const {
+  const std::filesystem::path model = std::filesystem::path(training.name) / "model";
+  Stage made = stage(training.name, training.folder, model);
+  made.inputs = [this, training] { return training_inputs(training); };
+  made.make = [this, training](bool goes_on) { train(training, goes_on); };
+  return made;
+}
+
 Stage Job::eval_stage(const std::string& name, const std::filesystem::path& model) const {
   const std::filesystem::path& folder = name == "base" ? folders_.run : folders_.own;
   Stage eval = stage("eval-" + name, folder, std::filesystem::path("eval") / (name + ".json"));
@@ -260,18 +231,22 @@ Stage Job::compare_stage() const {
 }
 
 Stage Job::overlap_stage() const {
-  Stage overlap = stage("overlap", folders_.train, "overlap.json");
+  Stage overlap = stage("overlap", folders_.sft, "overlap.json");
   overlap.inputs = [this] {
-    return Json{{"train", content_hash(recipe_.train.data)},
-                {"train_field", recipe_.train.text_field},
-                {"domain", content_hash(recipe_.eval.domain)},
-                {"general", content_hash(recipe_.eval.general)},
-                {"domain_tasks", recipe_.eval.domain_tasks},
-                {"general_tasks", recipe_.eval.general_tasks},
-                {"limit", recipe_.eval.limit ? Json(*recipe_.eval.limit) : Json()}};
+    Json inputs = {{"train", content_hash(recipe_.train.data)},
+                   {"train_field", recipe_.train.text_field},
+                   {"domain", content_hash(recipe_.eval.domain)},
+                   {"general", content_hash(recipe_.eval.general)},
+                   {"domain_tasks", recipe_.eval.domain_tasks},
+                   {"general_tasks", recipe_.eval.general_tasks},
+                   {"limit", recipe_.eval.limit ? Json(*recipe_.eval.limit) : Json()}};
+    if (recipe_.sft) {
+      add_content(inputs, "sft", recipe_.sft->data);
+    }
+    return inputs;
   };
   overlap.make = [this](bool) {
-    write_json_file(folders_.train / "overlap.json", find_overlap(recipe_));
+    write_json_file(folders_.sft / "overlap.json", find_overlap(recipe_));
   };
   return overlap;
 }
@@ -290,30 +265,22 @@ std::vector<Stage> Job::stages() const {
   if (base_.is_gguf()) {
     stages.push_back(import_stage());
   }
-  Stage plan = stage("plan", folders_.plan, "plan.json");
-  plan.inputs = [this] {
-    return Json{{"base", hash_of(base_path())}, {"settings", table_of(recipe_, "plan")}};
-  };
-  plan.make = [this](bool) { write_plan(); };
-  stages.push_back(plan);
-
-  Stage surgery = stage("surgery", folders_.plan, "expanded");
-  surgery.inputs = [this] { return plan_inputs(); };
-  surgery.make = [this](bool) { operate(); };
-  stages.push_back(surgery);
-
-  Stage check = stage("verify", folders_.plan, "verify.json");
-  check.inputs = [this] {
-    return Json{{"model", hash_of(folders_.plan / "expanded")}, {"text", eval_inputs(base_path())}};
-  };
-  check.make = [this](bool) { verify(); };
-  stages.push_back(check);
-
-  Stage training = stage("train", folders_.train, "train/model");
-  training.inputs = [this] { return train_inputs(); };
-  training.make = [this](bool goes_on) { train(goes_on); };
-  stages.push_back(training);
-
+  if (recipe_.probe) {
+    stages.push_back(probe_stage());
+  }
+  stages.push_back(plan_stage());
+  stages.push_back(surgery_stage());
+  stages.push_back(verify_stage());
+  stages.push_back(training_stage({.name = "train",
+                                   .options = &recipe_.train,
+                                   .checkpoint = folders_.plan / "expanded",
+                                   .folder = folders_.train}));
+  if (recipe_.sft) {
+    stages.push_back(training_stage({.name = "sft",
+                                     .options = &*recipe_.sft,
+                                     .checkpoint = folders_.train / "train" / "model",
+                                     .folder = folders_.sft}));
+  }
   stages.push_back(eval_stage("base", base_path()));
   stages.push_back(eval_stage("new", model_path()));
   stages.push_back(compare_stage());

@@ -22,9 +22,10 @@ struct RunControl {
 /// Where the outputs of one job lie. Without variants that is the run's folder for all; with them,
 /// each job has a folder of its own, and stages that are alike are done in the first's.
 struct JobFolders {
-  std::filesystem::path run;    ///< base/ and eval/base.json: the same for all.
+  std::filesystem::path run;    ///< base/, probe.json, eval/base.json: the same for all.
   std::filesystem::path plan;   ///< plan.json, expanded/, verify.json
-  std::filesystem::path train;  ///< train/, overlap.json
+  std::filesystem::path train;  ///< train/
+  std::filesystem::path sft;    ///< sft/, overlap.json
   std::filesystem::path own;    ///< eval/new.json, compare.json, export/, summary.json, report.html
 };
 
@@ -47,28 +48,54 @@ class Job final {
 
   /// The Hugging Face folder that surgery starts from.
   std::filesystem::path base_path() const;
-  std::filesystem::path model_path() const { return folders_.train / "train" / "model"; }
+  /// What the last training makes.
+  std::filesystem::path model_path() const;
+
+  Plan read_plan() const;
+  /// What plan.json says; before it is there, a plan of the sizes that it will have.
+  Plan expected_plan() const;
+  /// What the probe speaks for. @throws Error before there is one.
+  AutoPlan make_auto_plan() const;
 
  private:
+  /// One of a recipe's trainings.
+  struct Training {
+    const char* name;  ///< Of the stage, the recipe's table and the folder.
+    const TrainOptions* options;
+    std::filesystem::path checkpoint;
+    std::filesystem::path folder;
+
+    std::filesystem::path out() const { return folder / name; }
+  };
+
   Stage stage(const std::string& name,
               const std::filesystem::path& folder,
               const std::filesystem::path& output) const;
   Stage import_stage() const;
+  Stage probe_stage() const;
+  Stage plan_stage() const;
+  Stage surgery_stage() const;
+  Stage verify_stage() const;
+  Stage training_stage(const Training& training) const;
   Stage eval_stage(const std::string& name, const std::filesystem::path& model) const;
   Stage compare_stage() const;
   Stage overlap_stage() const;
   Stage export_stage() const;
 
-  Plan read_plan() const;
+  void check_probe(const Tokenizer& tokenizer) const;
+  void check_training(const TrainOptions& options, const char* table) const;
   void import_base() const;
+  void probe(bool goes_on) const;
   void write_plan() const;
   void operate() const;
   void verify() const;
-  void train(bool goes_on) const;
+  void train(const Training& training, bool goes_on) const;
   void compare() const;
   void export_model() const;
+  Json probe_inputs() const;
   Json plan_inputs() const;
-  Json train_inputs() const;
+  Json surgery_inputs() const;
+  Json training_inputs(const Training& training) const;
   Json eval_inputs(const std::filesystem::path& model) const;
 
   const Recipe& recipe_;

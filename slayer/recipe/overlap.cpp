@@ -55,6 +55,23 @@ std::string text_of(const Item& item) {
   return text + item.target;
 }
 
+/// A text, or all that is said in a conversation.
+std::string text_of(const Document& document) {
+  std::string text = document.text;
+  for (const Json& turn : document.conversation) {
+    text += turn.at("content").get<std::string>() + "\n\n";
+  }
+  return text;
+}
+
+void scan_training(const TrainOptions& training, OverlapFinder& finder) {
+  for (const std::filesystem::path& file : find_document_files(patterns_of(training.data))) {
+    read_documents(file,
+                   {.format = training.format, .text_field = training.text_field},
+                   [&](const Document& document) { finder.scan(text_of(document)); });
+  }
+}
+
 }  // namespace
 
 int64_t OverlapFinder::add_item(std::string_view text) {
@@ -102,10 +119,9 @@ Json find_overlap(const Recipe& recipe) {
     }
     sets.emplace_back(name, std::move(numbers));
   }
-  for (const std::filesystem::path& file : find_document_files(patterns_of(recipe.train.data))) {
-    read_documents(file, {.text_field = recipe.train.text_field}, [&](const Document& document) {
-      finder.scan(document.text);
-    });
+  scan_training(recipe.train, finder);
+  if (recipe.sft) {
+    scan_training(*recipe.sft, finder);
   }
   Json json = {{"format", 1}, {"words", OverlapFinder::kWords}, {"sets", Json::object()}};
   for (const auto& [name, numbers] : sets) {

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "slayer/core/json.h"
+#include "slayer/probe/auto_plan.h"
+#include "slayer/probe/probe_request.h"
 #include "slayer/surgery/plan.h"
 #include "slayer/surgery/strategies.h"
 #include "slayer/train/options.h"
@@ -18,13 +20,14 @@ namespace slayer {
 /// [plan]: which layers the new model gets.
 struct PlanRecipe {
   std::string strategy = "slayer";
-  int64_t every = 2;       ///< slayer
-  double shallow = 0.5;    ///< slayer
-  int64_t new_layers = 0;  ///< llama-pro, solar
-  std::string ranges;      ///< passthrough
-  int64_t prune = 0;       ///< slayer, prune: the last N
-  std::vector<int64_t> prune_layers;
-  PruneMode prune_mode = PruneMode::kDrop;
+  int64_t every = 2;                    ///< slayer
+  double shallow = 0.5;                 ///< slayer
+  std::optional<int64_t> new_layers;    ///< llama-pro, solar, auto
+  std::string ranges;                   ///< passthrough
+  std::optional<double> budget;         ///< auto: parameters over the base's.
+  std::optional<int64_t> prune;         ///< slayer, prune: the last N; auto: N.
+  std::vector<int64_t> prune_layers;    ///< slayer, prune
+  std::optional<PruneMode> prune_mode;  ///< kDrop; auto: what the probe found cheaper.
 };
 
 /// [eval]: held-out text, benchmarks, and what the models are asked to go on with.
@@ -58,8 +61,10 @@ struct Recipe {
   std::string dtype = "float32";  ///< Of the arithmetic.
   std::string device = "cpu";
   int64_t threads = 0;  ///< 0: the machine's cores.
+  std::optional<ProbeRequest> probe;
   PlanRecipe plan;
-  TrainOptions train;  ///< Without checkpoint and out, which the run's folder decides.
+  TrainOptions train;               ///< Without checkpoint and out, which the run's folder decides.
+  std::optional<TrainOptions> sft;  ///< On conversations, after `train`.
   EvalRecipe eval;
   ExportRecipe exported;
   Json json;  ///< The file as it is, for stages to compare their settings.
@@ -76,7 +81,11 @@ Recipe read_recipe(const std::filesystem::path& file);
 /// The keys that a recipe may have: of the file itself under "", of each table under its name.
 const std::map<std::string, std::vector<std::string_view>>& recipe_keys();
 
-/// The recipe's plan for a base of that depth. @throws Error for what the base has no layers for.
+/// The recipe's plan for a base of that depth, of every strategy but auto.
+/// @throws Error for what the base has no layers for.
 Plan make_plan(const PlanRecipe& recipe, int64_t source_layers);
+
+/// What the strategy auto is asked for.
+AutoPlanOptions auto_plan_options(const PlanRecipe& recipe);
 
 }  // namespace slayer

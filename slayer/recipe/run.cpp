@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
 #include <memory>
 #include <set>
 #include <vector>
@@ -45,7 +46,9 @@ Jobs make_jobs(const Recipe& recipe, const std::filesystem::path& out, const Run
   Jobs jobs;
   if (recipe.variants.empty()) {
     jobs.push_back(std::make_unique<Job>(
-        recipe, JobFolders{.run = out, .plan = out, .train = out, .own = out}, control));
+        recipe,
+        JobFolders{.run = out, .plan = out, .train = out, .sft = out, .own = out},
+        control));
     return jobs;
   }
   for (const Recipe& variant : recipe.variants) {
@@ -53,6 +56,7 @@ Jobs make_jobs(const Recipe& recipe, const std::filesystem::path& out, const Run
     const JobFolders folders{.run = out,
                              .plan = folder_of_first(jobs, variant, {"plan"}, own),
                              .train = folder_of_first(jobs, variant, {"plan", "train"}, own),
+                             .sft = folder_of_first(jobs, variant, {"plan", "train", "sft"}, own),
                              .own = own};
     jobs.push_back(std::make_unique<Job>(variant, folders, control));
   }
@@ -118,7 +122,8 @@ std::vector<Need> needs_of(const std::vector<JobStage>& stages, const StageChoic
     }
     const JobFolders& folders = job->folders();
     const bool is_stale = stale.contains(folders.own) || stale.contains(folders.plan) ||
-                          stale.contains(folders.train) || stale.contains(folders.run);
+                          stale.contains(folders.train) || stale.contains(folders.sft) ||
+                          stale.contains(folders.run);
     Need need = is_stale || !is_up_to_date(stage) ? Need::kToDo : Need::kUpToDate;
     if (!choice.from.empty() && choice.from != kReport && begun.contains(job)) {
       need = Need::kAgain;
@@ -134,9 +139,20 @@ std::vector<Need> needs_of(const std::vector<JobStage>& stages, const StageChoic
   return needs;
 }
 
-/// Room on the disk for all stages to do, memory for training.
+using Estimators = std::map<const Job*, Estimator>;
+
+Estimators estimators_of(const Jobs& jobs, double flops) {
+  Estimators estimators;
+  for (const std::unique_ptr<Job>& job : jobs) {
+    estimators.emplace(job.get(), Estimator(*job, flops));
+  }
+  return estimators;
+}
+
+/// Room on the disk for all stages to do, memory for the trainings.
 void check_machine(const std::vector<JobStage>& stages,
                    const std::vector<Need>& needs,
+                   const Estimators& estimators,
                    const std::filesystem::path& out) {
   int64_t disk = 0;
   for (size_t i = 0; i < stages.size(); ++i) {
@@ -144,20 +160,19 @@ void check_machine(const std::vector<JobStage>& stages,
       continue;
     }
     const auto& [job, stage] = stages[i];
-    const Estimator estimator(*job, /*flops=*/1.0);
+    const Estimator& estimator = estimators.at(job);
     if (!std::filesystem::exists(stage.output_path())) {
       disk += estimator.of(stage.name).disk_bytes;
     }
     const int64_t memory = total_memory();
-    if (stage.name == "train" && job->recipe().device == "cpu" && memory > 0 &&
-        estimator.least_training_memory() > memory) {
-      throw Error(
-          {.file = job->recipe().file.string(),
-           .item = "train",
-           .found = format_bytes(static_cast<double>(memory)) + " of memory",
-           .expected = format_bytes(static_cast<double>(estimator.least_training_memory())) +
-                       " for weights, gradients and optimizer",
-           .hint = "a plan that trains fewer layers?"});
+    const int64_t least = estimator.least_memory(stage.name);
+    if (job->recipe().device == "cpu" && memory > 0 && least > memory) {
+      throw Error({.file = job->recipe().file.string(),
+                   .item = stage.name,
+                   .found = format_bytes(static_cast<double>(memory)) + " of memory",
+                   .expected = format_bytes(static_cast<double>(least)) +
+                               " for weights, gradients and optimizer",
+                   .hint = "a plan or method that trains less?"});
     }
   }
   std::filesystem::path folder = std::filesystem::absolute(out);
@@ -259,7 +274,7 @@ Json run_recipe(const Recipe& recipe,
   const std::vector<JobStage> stages = stages_of(jobs);
   check_choice(choice, stages);
   const std::vector<Need> needs = needs_of(stages, choice);
-  check_machine(stages, needs, out);
+  check_machine(stages, needs, estimators_of(jobs, /*flops=*/1.0), out);
   write_record(recipe, jobs, out);
   do_stages(stages, needs, choice, control);
   const bool is_finished = std::ranges::all_of(stages, [](const JobStage& entry) {
@@ -290,20 +305,20 @@ std::string describe_run(const Recipe& recipe,
   const std::vector<JobStage> stages = stages_of(jobs);
   check_choice(choice, stages);
   const std::vector<Need> needs = needs_of(stages, choice);
-  check_machine(stages, needs, out);
-  const double flops = measured_flops(recipe);
+  const Estimators estimators = estimators_of(jobs, measured_flops(recipe));
+  check_machine(stages, needs, estimators, out);
   std::string lines;
   for (size_t i = 0; i < stages.size(); ++i) {
     const Stage& stage = stages[i].stage;
     const bool is_to_do = needs[i] == Need::kToDo || needs[i] == Need::kAgain;
-    const std::string line = fmt::format(
-        "{:<16} {:<11} {:<40} {}",
-        stage.title(),
-        is_to_do                      ? "to do"
-        : needs[i] == Need::kUpToDate ? "up to date"
-                                      : "left out",
-        is_to_do ? describe_estimate(Estimator(*stages[i].job, flops).of(stage.name)) : "",
-        stage.output_path().string());
+    const std::string line =
+        fmt::format("{:<16} {:<11} {:<40} {}",
+                    stage.title(),
+                    is_to_do                      ? "to do"
+                    : needs[i] == Need::kUpToDate ? "up to date"
+                                                  : "left out",
+                    is_to_do ? describe_estimate(estimators.at(stages[i].job).of(stage.name)) : "",
+                    stage.output_path().string());
     lines += line + "\n";
   }
   return lines;

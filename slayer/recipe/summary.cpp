@@ -3,27 +3,27 @@
 #include <cmath>
 #include <string>
 
-#include "slayer/checkpoint/checkpoint.h"
+#include "slayer/checkpoint/config.h"
 #include "slayer/checkpoint/family.h"
 #include "slayer/eval/evaluation_file.h"
 #include "slayer/eval/perplexity.h"
+#include "slayer/recipe/trained.h"
 #include "slayer/surgery/plan.h"
 #include "slayer/surgery/summary.h"
 
 namespace slayer {
 namespace {
 
-/// Layers and parameters of both models, and what trained.
-Json sizes(const std::filesystem::path& base, const Plan& plan) {
-  const Checkpoint checkpoint = Checkpoint::open(base);
-  const ModelConfig& config = checkpoint.config();
-  const PlanSummary planned = summarize(plan, config, config.dtype.value_or(Dtype::kF32));
+/// Layers and parameters of both models, and what [train] trained.
+Json sizes(const Job& job, const Plan& plan, const TrainableSet& trained) {
+  const ModelConfig& config = job.base().config();
+  const ModelConfig changed = with_layers(config, layer_origins(plan));
   return {{"base", {{"layers", config.num_hidden_layers}, {"parameters", parameter_count(config)}}},
           {"new",
-           {{"layers", planned.layers},
-            {"parameters", planned.parameters},
-            {"trained_layers", planned.trained_layers},
-            {"trained_parameters", planned.trained_parameters}}}};
+           {{"layers", changed.num_hidden_layers},
+            {"parameters", parameter_count(changed)},
+            {"trained_layers", trained.layers.size()},
+            {"trained_parameters", trained_parameters(trained, changed)}}}};
 }
 
 Json perplexity_of(const PerplexityResult& result) {
@@ -79,6 +79,26 @@ Json times(const Job& job) {
   return {{"seconds", seconds}, {"cpu_seconds", cpu_seconds}, {"stages", each}};
 }
 
+/// What was planned, and what of it trained.
+Json describe_plan(const Job& job, const Plan& plan, const PlannedTrainings& trainings) {
+  Json json = {{"strategy", plan.strategy},
+               {"sketch", sketch_layers(trainings.plan)},
+               {"trained", Json::array()}};
+  for (const PlannedLayer& layer : trainings.plan.layers) {
+    json["trained"].push_back(layer.train);
+  }
+  if (plan.strategy == "auto" && job.recipe().plan.strategy == "auto") {
+    if (const AutoPlan made = job.make_auto_plan(); made.plan == plan) {  // Not edited by hand.
+      json["reasons"] = made.reasons;
+    }
+  }
+  return json;
+}
+
+Json describe_training(const TrainOptions& options, const TrainableSet& trained) {
+  return {{"method", name_of(options.method.method)}, {"trains", describe(trained)}};
+}
+
 /// Where a variant's report finds what lies outside its own folder, relative to that.
 Json files_elsewhere(const JobFolders& folders) {
   const auto relative = [&](const std::filesystem::path& folder, const char* file) {
@@ -86,7 +106,8 @@ Json files_elsewhere(const JobFolders& folders) {
   };
   return {{"plan", relative(folders.plan, "plan.json")},
           {"training", relative(folders.train, "train/metrics.jsonl")},
-          {"overlap", relative(folders.train, "overlap.json")},
+          {"sft_training", relative(folders.sft, "sft/metrics.jsonl")},
+          {"overlap", relative(folders.sft, "overlap.json")},
           {"probe", relative(folders.run, "probe.json")},
           {"base_samples", relative(folders.run, "eval/base")},
           {"machine", relative(folders.run, "run.json")},
@@ -97,19 +118,24 @@ Json files_elsewhere(const JobFolders& folders) {
 
 Json summarize_job(const Job& job) {
   const JobFolders& folders = job.folders();
-  const Plan plan = read_plan_file(folders.plan / "plan.json");
+  const Plan plan = job.read_plan();
+  const PlannedTrainings trainings = planned_trainings(job.recipe(), plan);
   const EvaluationFile base = EvaluationFile::read(folders.run / "eval" / "base.json");
   const EvaluationFile changed = EvaluationFile::read(folders.own / "eval" / "new.json");
   Json summary = {{"format", 1},
                   {"base", job.recipe().base.filename().string()},
-                  {"plan", {{"strategy", plan.strategy}, {"sketch", sketch_layers(plan)}}},
-                  {"models", sizes(job.base_path(), plan)},
+                  {"plan", describe_plan(job, plan, trainings)},
+                  {"models", sizes(job, plan, trainings.train)},
+                  {"train", describe_training(job.recipe().train, trainings.train)},
                   {"verify", read_json_file(folders.plan / "verify.json")},
                   {"text",
                    {{"domain", compare_on("domain", base, changed)},
                     {"general", compare_on("general", base, changed)}}},
                   {"samples", samples(base.json(), changed.json())},
                   {"time", times(job)}};
+  if (trainings.sft) {
+    summary["sft"] = describe_training(*job.recipe().sft, *trainings.sft);
+  }
   if (!job.recipe().variant.empty()) {
     summary["files"] = files_elsewhere(folders);
   }

@@ -9,7 +9,7 @@ namespace slayer {
 namespace {
 
 // The stages before and after these are the same for all variants.
-const std::vector<std::string_view> kChangeable{"plan", "train"};
+const std::vector<std::string_view> kChangeable{"plan", "train", "sft"};
 
 bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -35,18 +35,18 @@ std::string name_of_value(const Json& value) {
 }
 
 /// Each variant once for each value of one key of the matrix.
-std::vector<Variant> multiply(const std::vector<Variant>& variants,
-                              const JsonObject& table,
-                              const std::string& table_name,
-                              const std::string& key) {
+std::vector<RecipeVariant> multiply(const std::vector<RecipeVariant>& variants,
+                                    const JsonObject& table,
+                                    const std::string& table_name,
+                                    const std::string& key) {
   const Json& values = table.array(key);
   if (values.empty()) {
     table.fail(key, "an empty list", "at least one value");
   }
-  std::vector<Variant> product;
-  for (const Variant& variant : variants) {
+  std::vector<RecipeVariant> product;
+  for (const RecipeVariant& variant : variants) {
     for (const Json& value : values) {
-      Variant next = variant;
+      RecipeVariant next = variant;
       next.json[table_name][key] = value;
       next.name += (next.name.empty() ? "" : "-") + key + "-" + name_of_value(value);
       product.push_back(std::move(next));
@@ -55,19 +55,19 @@ std::vector<Variant> multiply(const std::vector<Variant>& variants,
   return product;
 }
 
-std::vector<Variant> named_variants(const JsonObject& recipe, const Json& common) {
+std::vector<RecipeVariant> named_variants(const JsonObject& recipe, const Json& common) {
   if (!recipe.has("variants")) {
     return {{.name = "", .json = common}};
   }
   const JsonObject table = recipe.object("variants");
-  std::vector<Variant> variants;
+  std::vector<RecipeVariant> variants;
   for (const auto& [name, unused] : table.json().items()) {
     if (name.empty() || name.starts_with('.') || !std::ranges::all_of(name, is_name_character)) {
       table.fail(printable(name), "this name", "letters, digits, '.', '_' and '-'");
     }
     const JsonObject changes = table.object(name);
     changes.refuse_unknown_keys(kChangeable);
-    Variant variant{.name = name, .json = common};
+    RecipeVariant variant{.name = name, .json = common};
     merge(variant.json, changes.json());
     variants.push_back(std::move(variant));
   }
@@ -76,14 +76,14 @@ std::vector<Variant> named_variants(const JsonObject& recipe, const Json& common
 
 }  // namespace
 
-std::vector<Variant> expand_variants(const JsonObject& recipe) {
+std::vector<RecipeVariant> expand_variants(const JsonObject& recipe) {
   if (!recipe.has("variants") && !recipe.has("matrix")) {
     return {};
   }
   Json common = recipe.json();
   common.erase("variants");
   common.erase("matrix");
-  std::vector<Variant> variants = named_variants(recipe, common);
+  std::vector<RecipeVariant> variants = named_variants(recipe, common);
   if (recipe.has("matrix")) {
     const JsonObject matrix = recipe.object("matrix");
     matrix.refuse_unknown_keys(kChangeable);

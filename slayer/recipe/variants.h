@@ -8,7 +8,7 @@
 namespace slayer {
 
 /// One of the jobs that a recipe with [variants] or [matrix] describes.
-struct Variant {
+struct RecipeVariant {
   std::string name;  ///< Letters, digits, '.', '_' and '-': fit for a folder.
   Json json;         ///< The recipe with the variant's keys in place, without both tables.
 };
@@ -21,6 +21,6 @@ struct Variant {
 ///
 /// @throws Error for tables that a variant cannot change, names that no folder could have, empty
 /// lists, and two variants that are the same.
-std::vector<Variant> expand_variants(const JsonObject& recipe);
+std::vector<RecipeVariant> expand_variants(const JsonObject& recipe);
 
 }  // namespace slayer

@@ -101,6 +101,13 @@ std::string forgotten(const JsonObject& summary, const JsonObject* compare) {
                      compare == nullptr ? "" : mean_drop(*compare));
 }
 
+/// Tokens that a training has seen; empty where there was none.
+std::string tokens_of(const Json& data, const char* training) {
+  const Json tokens = data.value(training, Json::object()).value("tokens", Json::array());
+  return tokens.empty() || !tokens.back().is_number() ? ""
+                                                      : format_count(tokens.back().get<double>());
+}
+
 std::string cost(const JsonObject& summary, const Json& data) {
   const JsonObject base = summary.object("models").object("base");
   const JsonObject changed = summary.object("models").object("new");
@@ -117,9 +124,11 @@ std::string cost(const JsonObject& summary, const Json& data) {
       changed.number("trained_layers"),
       changed.number("layers"),
       format_count(changed.number("trained_parameters")));
-  const Json tokens = data.value("training", Json::object()).value("tokens", Json::array());
-  if (!tokens.empty() && tokens.back().is_number()) {
-    sentence += fmt::format(", on {} tokens", format_count(tokens.back().get<double>()));
+  if (const std::string tokens = tokens_of(data, "training"); !tokens.empty()) {
+    sentence += fmt::format(", on {} tokens", tokens);
+  }
+  if (const std::string tokens = tokens_of(data, "sft_training"); !tokens.empty()) {
+    sentence += fmt::format(", then on {} of conversations", tokens);
   }
   return sentence + ".";
 }

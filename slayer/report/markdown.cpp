@@ -1,6 +1,8 @@
 #include "slayer/report/markdown.h"
 
+#include <cstdint>
 #include <fmt/format.h>
+#include <map>
 #include <sstream>
 #include <vector>
 
@@ -8,6 +10,8 @@
 
 namespace slayer {
 namespace {
+
+constexpr int64_t kMostFlips = 3;  // Of a task, each way.
 
 std::string interval(const JsonObject& change) {
   return fmt::format("{:+.4f} to {:+.4f}", change.number("low"), change.number("high"));
@@ -50,6 +54,29 @@ std::string quote(const std::string& text) {
     quoted += "> " + markdown_text(line) + "  \n";
   }
   return quoted.empty() ? "> (nothing)\n" : quoted;
+}
+
+/// Of each task the first few items that became right, and those that became wrong.
+std::string changed_sides(const Json& compare, const std::string& file) {
+  const JsonObject object(compare, file);
+  std::map<std::string, int64_t> shown;
+  std::string text;
+  for (const Json& element : object.has("flips") ? object.array("flips") : Json::array()) {
+    const JsonObject flip(element, file, "flips");
+    const std::string what =
+        fmt::format("{} became {}", markdown_text(flip.string("task")), flip.string("became"));
+    if (++shown[what] > kMostFlips) {
+      continue;
+    }
+    text += fmt::format("\n{}, item {}: {}\n\nright:\n\n{}\nbase:\n\n{}\nnew:\n\n{}",
+                        what,
+                        flip.number("doc_id"),
+                        markdown_text(flip.string("question")),
+                        quote(flip.string("expected")),
+                        quote(flip.string("base")),
+                        quote(flip.string("new")));
+  }
+  return text.empty() ? "" : "\n## Items that changed sides\n" + text;
 }
 
 std::string samples(const JsonObject& summary) {
@@ -102,6 +129,9 @@ std::string report_markdown(const Json& data, const std::string& file) {
   text += fmt::format("\n## Layers\n\n    {}\n\n= kept, + new, * kept and trained, x gone\n",
                       summary.object("plan").string("sketch"));
   text += "\n## Time\n\n" + describe_time(summary);
+  if (data.contains("compare")) {
+    text += changed_sides(data["compare"], file);
+  }
   return text + samples(summary);
 }
 

@@ -107,7 +107,9 @@
 
   // ---- Sections
 
-  function layerPicture(plan) {
+  // summary.plan says which layers did train, and why an auto plan is as it is.
+  function layerPicture(plan, planned) {
+    const trains = (layer, index) => planned && planned.trained ? planned.trained[index] : layer.train;
     const boxes = [];
     const seen = new Set();
     let next = 0;  // The first source layer that was not met yet.
@@ -130,9 +132,10 @@
         seen.add(source);
         next = Math.max(next, source + 1);
       }
-      const kind = (isNew ? ".new" : "") + (layer.train ? ".trained" : ".frozen");
+      const isTrained = trains(layer, index);
+      const kind = (isNew ? ".new" : "") + (isTrained ? ".trained" : ".frozen");
       const title = "Layer " + index + ": " + (layer.init || "copy") + " of " + layer.from.join(", ") +
-        (layer.zero_output ? ", the identity at first" : "") + (layer.train ? ", trained" : ", frozen");
+        (layer.zero_output ? ", the identity at first" : "") + (isTrained ? ", trained" : ", frozen");
       boxes.push(h("div.layer" + (isNew ? kind.replace(".trained", "") : kind), {title}, String(index)));
     });
     const layers = plan.source ? plan.source.layers : next;
@@ -143,7 +146,9 @@
         plan.layers.length + ". The embedding stands at the left, the head at the right."),
       h("div.layers", {}, boxes),
       h("div.legend", {}, legend.map(([name, text]) =>
-        h("span", {}, h("i", {style: "background: var(--" + name + ")"}), text))));
+        h("span", {}, h("i", {style: "background: var(--" + name + ")"}), text))),
+      planned && planned.reasons ? h("details", {}, h("summary", {}, "Why these layers"),
+        h("ul", {}, planned.reasons.map((reason) => h("li", {}, reason)))) : null);
   }
 
   function heldOut(summary) {
@@ -236,13 +241,15 @@
     return section("Which layers matter", h("div.charts", {}, probeCurves(probe)), maps);
   }
 
-  function trainingSection(training) {
+  // how: what summary.json says of the training.
+  function trainingSection(title, training, how) {
     const x = training.step;
     const series = (pattern) => Object.keys(training).filter((key) => pattern.test(key))
       .map((key) => ({name: key.replace("_", " "), x, y: training[key]}));
     const last = (key) => training[key] && training[key][training[key].length - 1];
-    return section("Training",
-      h("p.note", {}, count(last("step")) + " steps, " + count(last("tokens")) + " tokens, " +
+    return section(title,
+      h("p.note", {}, (how ? "Method " + how.method + ": " + how.trains + "; " : "") +
+        count(last("step")) + " steps, " + count(last("tokens")) + " tokens, " +
         duration(last("elapsed_s")) + ", " + fixed(last("tokens_per_second"), 0) + " tokens/s at the end."),
       h("div.charts", {},
         lineChart("Loss by step", series(/loss$/), "step", "nats per token"),
@@ -344,7 +351,9 @@
   }
 
   function page() {
-    const {summary, plan, probe, compare, training, overlap} = data;
+    const {summary, plan, probe, compare, overlap} = data;
+    const curves = (title, training, how) => training && training.step && training.step.length > 0
+      ? trainingSection(title, training, how) : null;
     document.title = data.title + " - slayer report";
     return [
       h("h1", {}, data.title),
@@ -352,11 +361,12 @@
       data.answer ? answerBox(data.answer) : probe && !plan ? null
         : h("div.answer", {}, "This run is not finished; here is what there is."),
       summary && summary.variants ? variantsSection(summary.variants) : null,
-      plan ? layerPicture(plan) : null,
+      plan ? layerPicture(plan, summary && summary.plan) : null,
       summary && summary.text ? heldOut(summary) : null,
       compare ? benchmarks(compare) : null,
       probe ? probeSection(probe) : null,
-      training && training.step && training.step.length > 0 ? trainingSection(training) : null,
+      curves("Training", data.training, summary && summary.train),
+      curves("Training on conversations", data.sft_training, summary && summary.sft),
       overlap ? overlapSection(overlap) : null,
       compare && compare.flips && compare.flips.length > 0 ? flippedSection(compare.flips) : null,
       summary && summary.samples && summary.samples.length > 0 ? samplesSection(summary.samples) : null,

@@ -109,9 +109,15 @@ Json read_run(const std::filesystem::path& run) {
                  .found = "no file of a run",
                  .expected = "the folder that slayer run --out made"});
   }
-  const std::filesystem::path metrics = file_of(run, summary, "training", "train/metrics.jsonl");
-  if (std::filesystem::exists(metrics)) {
-    data["training"] = training_curves(metrics);
+  const auto add_curves = [&](const std::string& name, const char* usual) {
+    const std::filesystem::path metrics = file_of(run, summary, name, usual);
+    if (std::filesystem::exists(metrics)) {
+      data[name] = training_curves(metrics);
+    }
+  };
+  add_curves("training", "train/metrics.jsonl");
+  if (summary.is_null() || summary.contains("sft")) {  // Else a former recipe's may lie there.
+    add_curves("sft_training", "sft/metrics.jsonl");
   }
   const std::filesystem::path recipe = file_of(run, summary, "recipe", "recipe.toml");
   if (std::filesystem::exists(recipe)) {

@@ -12,8 +12,8 @@ namespace slayer {
 ///   {"title": name of the folder, "version", "answer": ["...", "...", "..."],
 ///    "summary": summary.json, "plan": plan.json, "probe": probe.json, "compare": compare.json,
 ///    "overlap": overlap.json,
-///    "training": {"step": [...], "loss": [...], ...}, "machine": run.json,
-///    "recipe": the recipe's text}
+///    "training": {"step": [...], "loss": [...], ...}, "sft_training": the same of sft/,
+///    "machine": run.json, "recipe": the recipe's text}
 ///
 /// @throws Error when the folder holds no file of a run, or one that is not what its name says.
 Json read_run(const std::filesystem::path& run);

@@ -10,27 +10,6 @@
 namespace slayer {
 namespace {
 
-int64_t lora_parameters(const TrainJob& job) {
-  const LoraOptions& lora = *job.trainable.lora;
-  int64_t count = 0;
-  for (const ExpectedTensor& expected : expected_tensors(job.checkpoint.config())) {
-    if (expected.layer >= 0 && is_target(lora, expected.role)) {
-      count += lora.rank * (expected.shape[0] + expected.shape[1]);
-    }
-  }
-  return count;
-}
-
-int64_t trained_parameters(const TrainJob& job) {
-  const ModelConfig& config = job.checkpoint.config();
-  if (job.trainable.lora) {
-    return lora_parameters(job);
-  }
-  return job.trainable.has_all
-             ? parameter_count(config)
-             : static_cast<int64_t>(job.trainable.layers.size()) * parameters_per_layer(config);
-}
-
 /// Bytes of the frozen layers' matrices as 8-bit integers, once for each product.
 int64_t int8_bytes(const TrainJob& job) {
   int64_t bytes = 0;
@@ -70,7 +49,7 @@ TrainForecast forecast(const TrainJob& job) {
   result.epochs = static_cast<double>(*options.steps * options.batch_size) /
                   static_cast<double>(result.sequences_per_epoch);
   result.parameters = parameter_count(config);
-  result.trainable_parameters = trained_parameters(job);
+  result.trainable_parameters = trained_parameters(job.trainable, config);
   const bool has_masters = !job.trainable.lora && width < int64_t{sizeof(float)};
   result.weight_bytes =
       result.parameters * width +

@@ -81,6 +81,16 @@ std::vector<std::string> sorted_targets(const std::vector<std::string>& targets)
   return sorted;
 }
 
+std::vector<int64_t> marked_layers(const Plan& plan) {
+  std::vector<int64_t> marked;
+  for (int64_t layer = 0; layer < std::ssize(plan.layers); ++layer) {
+    if (plan.layers[static_cast<size_t>(layer)].train) {
+      marked.push_back(layer);
+    }
+  }
+  return marked;
+}
+
 std::vector<int64_t> planned_layers(const Checkpoint& checkpoint,
                                     const std::optional<SurgeryRecord>& record) {
   const std::string file = (checkpoint.path() / kRecordFile).string();
@@ -99,12 +109,7 @@ std::vector<int64_t> planned_layers(const Checkpoint& checkpoint,
                  .expected = std::to_string(checkpoint.config().num_hidden_layers) +
                              ", as in config.json"});
   }
-  std::vector<int64_t> trained;
-  for (int64_t layer = 0; layer < layers; ++layer) {
-    if (record->plan.layers[static_cast<size_t>(layer)].train) {
-      trained.push_back(layer);
-    }
-  }
+  std::vector<int64_t> trained = marked_layers(record->plan);
   if (trained.empty()) {
     throw Error({.file = file,
                  .item = "plan",
@@ -135,6 +140,25 @@ std::vector<int64_t> named_layers(int64_t depth, std::vector<int64_t> layers) {
     }
   }
   return layers;
+}
+
+/// Of every method but kPlan, in a model of that depth.
+TrainableSet chosen_set(const MethodOptions& resolved, int64_t depth) {
+  switch (resolved.method) {
+    case Method::kLastK:
+      return {.layers = last_layers_of(depth, *resolved.last_k)};
+    case Method::kLayers:
+      return {.layers = named_layers(depth, resolved.layers)};
+    case Method::kLora:
+      return {.layers = last_layers_of(depth, depth),
+              .lora = LoraOptions{.rank = *resolved.lora_rank,
+                                  .alpha = *resolved.lora_alpha,
+                                  .targets = resolved.lora_targets}};
+    case Method::kPlan:
+    case Method::kFull:
+      break;
+  }
+  return {.layers = last_layers_of(depth, depth), .has_all = true};
 }
 
 }  // namespace
@@ -234,23 +258,14 @@ void keep_choices(MethodOptions& options, const JsonObject& stored) {
 TrainableSet trainable_set(const MethodOptions& resolved,
                            const Checkpoint& checkpoint,
                            const std::optional<SurgeryRecord>& record) {
-  const int64_t depth = checkpoint.config().num_hidden_layers;
-  switch (resolved.method) {
-    case Method::kPlan:
-      return {.layers = planned_layers(checkpoint, record)};
-    case Method::kLastK:
-      return {.layers = last_layers_of(depth, *resolved.last_k)};
-    case Method::kLayers:
-      return {.layers = named_layers(depth, resolved.layers)};
-    case Method::kFull:
-      return {.layers = last_layers_of(depth, depth), .has_all = true};
-    case Method::kLora:
-      break;
-  }
-  return {.layers = last_layers_of(depth, depth),
-          .lora = LoraOptions{.rank = *resolved.lora_rank,
-                              .alpha = *resolved.lora_alpha,
-                              .targets = resolved.lora_targets}};
+  return resolved.method == Method::kPlan
+             ? TrainableSet{.layers = planned_layers(checkpoint, record)}
+             : chosen_set(resolved, checkpoint.config().num_hidden_layers);
+}
+
+TrainableSet trainable_set(const MethodOptions& resolved, const Plan& plan) {
+  return resolved.method == Method::kPlan ? TrainableSet{.layers = marked_layers(plan)}
+                                          : chosen_set(resolved, std::ssize(plan.layers));
 }
 
 std::string describe(const TrainableSet& set) {

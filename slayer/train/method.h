@@ -60,6 +60,9 @@ TrainableSet trainable_set(const MethodOptions& resolved,
                            const Checkpoint& checkpoint,
                            const std::optional<SurgeryRecord>& record);
 
+/// The same in the model that a plan describes, before it is there; a plan may train nothing.
+TrainableSet trainable_set(const MethodOptions& resolved, const Plan& plan);
+
 /// "layers 1, 3", "all weights", "rank 8 (alpha 16) beside q_proj, v_proj of 32 layers".
 std::string describe(const TrainableSet& set);
 

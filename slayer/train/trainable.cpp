@@ -17,6 +17,14 @@ bool trains(const TrainableSet& set, const ExpectedTensor& expected) {
   return expected.layer < 0 ? set.has_all : std::ranges::binary_search(set.layers, expected.layer);
 }
 
+int64_t element_count(const ExpectedTensor& expected) {
+  int64_t count = 1;
+  for (const int64_t dimension : expected.shape) {
+    count *= dimension;
+  }
+  return count;
+}
+
 /// Makes a leaf of the tensor, with a float32 master.
 TrainableParameter parameter_of(const std::string& name, int64_t layer, at::Tensor& tensor) {
   tensor.requires_grad_();
@@ -52,6 +60,21 @@ std::vector<TrainableParameter> add_adapters(CausalLM& model,
 }
 
 }  // namespace
+
+int64_t trained_parameters(const TrainableSet& set, const ModelConfig& config) {
+  int64_t count = 0;
+  for (const ExpectedTensor& expected : expected_tensors(config)) {
+    if (!trains(set, expected)) {
+      continue;
+    }
+    if (!set.lora) {
+      count += element_count(expected);
+    } else if (is_target(*set.lora, expected.role)) {
+      count += set.lora->rank * (expected.shape[0] + expected.shape[1]);
+    }
+  }
+  return count;
+}
 
 std::vector<TrainableParameter> make_trainable(CausalLM& model,
                                                const TrainableSet& set,

@@ -20,6 +20,9 @@ struct TrainableSet {
   std::optional<LoraOptions> lora = {};
 };
 
+/// How many parameters train in a model of this config.
+int64_t trained_parameters(const TrainableSet& set, const ModelConfig& config);
+
 /// One parameter that trains. What the optimizer works on is float32 whatever the model computes
 /// in: with bfloat16, steps below 1/256 of a weight would be lost.
 struct TrainableParameter {

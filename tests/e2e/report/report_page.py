@@ -52,7 +52,9 @@ def write_run(run):
     files = {
         "summary.json": {
             "format": 1, "base": "SmolLM2 " + HOSTILE,
-            "plan": {"strategy": "slayer", "sketch": "==+==+=*"},
+            "plan": {"strategy": "slayer", "sketch": "==+==+=*", "reasons": ["new after 1: " + HOSTILE]},
+            "train": {"method": "plan", "trains": "layers 2, 5"},
+            "sft": {"method": "lora", "trains": "rank 8 beside q_proj"},
             "models": {"base": {"layers": 30, "parameters": 134515008},
                        "new": {"layers": 37, "parameters": 159302016, "trained_layers": 8,
                                "trained_parameters": 28325376}},
@@ -91,6 +93,10 @@ def write_run(run):
     for name, content in files.items():
         (run / name).write_text(json.dumps(content))
     (run / "recipe.toml").write_text("# " + HOSTILE + "\n[train]\nsteps = 40\n" + "x" * 300)
+    (run / "sft").mkdir()
+    (run / "sft/metrics.jsonl").write_text("".join(json.dumps(
+        {"step": step, "loss": 1.5, "lr": 2e-5, "grad_norm": 1.0, "tokens": 2048 * step,
+         "tokens_per_second": 900.0, "elapsed_s": 2.2 * step}) + "\n" for step in range(1, 9)))
     (run / "train").mkdir()
     with open(run / "train/metrics.jsonl", "w") as metrics:
         for step in range(1, 1201):
@@ -154,11 +160,11 @@ def main():
         run.mkdir()
         write_run(run)
         subprocess.run([slayer, "report", str(run)], check=True)
-        shown, dom = check_page(binary, run / "report.html", 6, shots, "run")
+        shown, dom = check_page(binary, run / "report.html", 9, shots, "run")
         check("&lt;script&gt;" in shown, "the hostile text is not shown")
         check("<title>run - slayer report</title>" in dom, "a script of the data ran")
         for heading in ("Layers", "Perplexity on held-out text", "Benchmarks", "Which layers matter", "Training",
-                        "Overlap of training and held-out text",
+                        "Training on conversations", "Overlap of training and held-out text",
                         "Items that changed sides", "Samples, before and after", "Settings"):
             check(f">{heading}</h2>" in shown, f"no section {heading}")
         subprocess.run([slayer, "report", str(run / "probe.json")], check=True)
@@ -167,7 +173,7 @@ def main():
         for gone in ("summary.json", "compare.json", "probe.json"):
             (run / gone).unlink()
         subprocess.run([slayer, "report", str(run)], check=True)
-        shown, _ = check_page(binary, run / "report.html", 3, shots, "unfinished")
+        shown, _ = check_page(binary, run / "report.html", 6, shots, "unfinished")
         check("This run is not finished" in shown, "an unfinished run is not called so")
 
 

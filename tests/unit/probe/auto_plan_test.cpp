@@ -137,6 +137,20 @@ TEST(AutoPlan, PlacesPairsForTheLargestSumNotOneByOne) {
   EXPECT_EQ(places_of(made.plan), (std::vector<int64_t>{1, 3}));
 }
 
+TEST(AutoPlan, HasItsSizesBeforeThereIsAProbe) {
+  const Plan outline = outline_auto_plan(config_of(32), {.new_layers = 8, .prune = 2});
+  EXPECT_EQ(outline.layers.size(), 38U);
+  EXPECT_EQ(places_of(outline).size(), 8U);
+  // Llama's last two, as the paper has it; of equal places the shallow ones.
+  EXPECT_EQ(outline.layers.back().from, (std::vector<int64_t>{29, 30, 31}));
+  EXPECT_EQ(places_of(outline).front(), 1);
+  const AutoPlanOptions budget{.budget = 1.5};
+  EXPECT_EQ(outline_auto_plan(config_of(8), budget).layers.size(),
+            plan_of(probe_of(falling(8)), budget).plan.layers.size());
+  EXPECT_EQ(message_of([] { outline_auto_plan(config_of(4), {.new_layers = 5}); }),
+            "new layers: found 5, expected 0 to 4, one for each kept layer at most");
+}
+
 TEST(AutoPlan, RefusesWhatDoesNotFit) {
   const Json probe = probe_of(falling(4));
   EXPECT_EQ(message_of([&] {

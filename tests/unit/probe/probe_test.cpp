@@ -216,7 +216,7 @@ TEST(Probe, RefusesWhatCannotBeMeasured) {
   EXPECT_EQ(probe(model, {.remove = true, .span = 4}),
             "span of layers to remove: found 4, expected 1 to 3");
   EXPECT_EQ(probe(model, {.last = 4}), "number of last layers to remove: found 4, expected 1 to 3");
-  EXPECT_EQ(probe(model, {.prune = 4}), "number of layers to prune: found 4, expected 1 to 3");
+  EXPECT_EQ(probe(model, {.prune = 4}), "number of layers to prune: found 4, expected 0 to 3");
   EXPECT_EQ(probe(model, {.expand = true, .copies = 0}),
             "copies of a repeated layer: found 0, expected 1 to 1000");
   EXPECT_EQ(message_of([&] {

@@ -9,7 +9,7 @@
 namespace slayer {
 namespace {
 
-std::vector<Variant> variants_of(const std::string& text) {
+std::vector<RecipeVariant> variants_of(const std::string& text) {
   const Json json = parse_toml("base = \"b\"\n[plan]\nevery = 2\n[train]\nseed = 1\n" + text, "r");
   return expand_variants(JsonObject(json, "r"));
 }
@@ -50,7 +50,7 @@ TEST(Variants, MayBeAMatrixAlone) {
 
 TEST(Variants, RefuseWhatTheyCannotBe) {
   EXPECT_EQ(message("[variants.a.evl]\nlimit = 1"),
-            "r: variants.a.evl: found an unknown key, expected one of plan, train");
+            "r: variants.a.evl: found an unknown key, expected one of plan, train, sft");
   EXPECT_EQ(message("[variants.\"a/b\"]"),
             "r: variants.a/b: found this name, expected letters, digits, '.', '_' and '-'");
   EXPECT_EQ(message("[matrix]\ntrain.seed = []"),

@@ -23,6 +23,14 @@ TEST(Answer, SaysGainForgettingAndCost) {
           "8 of its 37 layers were trained, 28.3 M parameters, on 81.9 k tokens."}));
 }
 
+TEST(Answer, CountsConversationsToo) {
+  const Json data = {{"summary", run_summary()},
+                     {"training", {{"tokens", {81920}}}},
+                     {"sft_training", {{"tokens", {1024}}}}};
+  EXPECT_TRUE(answer_of(data)[2].ends_with("on 81.9 k tokens, then on 1.02 k of conversations."))
+      << answer_of(data)[2];
+}
+
 TEST(Answer, TellsForgettingAndAGainThatIsNone) {
   Json summary = run_summary();
   std::swap(summary["text"]["domain"], summary["text"]["general"]);

@@ -63,6 +63,16 @@ TEST_F(RunFolder, ThinsLongTrainingsToMeans) {
   EXPECT_TRUE(training["general_loss"][1].is_null());
 }
 
+TEST_F(RunFolder, ShowsConversationsWhereTheRunHadSome) {
+  write_text_file(run_ / "sft/metrics.jsonl", "{\"step\": 1, \"loss\": 2.0}\n");
+  Json summary = run_summary();
+  write("summary.json", summary);
+  EXPECT_FALSE(read_run(run_).contains("sft_training")) << "a former recipe's";
+  summary["sft"] = {{"method", "plan"}, {"trains", "layers 1"}};
+  write("summary.json", summary);
+  EXPECT_EQ(read_run(run_)["sft_training"]["loss"][0], 2.0);
+}
+
 TEST_F(RunFolder, MayHaveFilesElsewhere) {
   Json summary = run_summary();
   summary["files"] = {{"plan", "../shared/plan.json"}};
@@ -98,6 +108,14 @@ TEST(Markdown, HoldsAnswerTablesLayersTimeAndSamples) {
                         {"high", 0.0},
                         {"gained", Json::array()},
                         {"lost", {3}}}}}};
+  const Json flip = {{"task", "arc_easy"},
+                     {"doc_id", 3},
+                     {"became", "wrong"},
+                     {"question", "What floats?"},
+                     {"expected", "wood"},
+                     {"base", "wood"},
+                     {"new", "iron"}};
+  data["compare"]["flips"] = {flip, flip, flip, flip};
   data["summary"]["samples"][0]["new"] = "<b>";
   const std::string text = report_markdown(data, "summary.json");
   for (const char* const part :
@@ -107,6 +125,9 @@ TEST(Markdown, HoldsAnswerTablesLayersTimeAndSamples) {
         "-1 |\n",
         "\n## Layers\n\n    ==+==\n",
         "\n## Time\n\n1 min 1 s (118 CPU-seconds): plan 1.0 s, train 1 min 0 s\n",
+        "\n## Items that changed sides\n\narc\\_easy became wrong, item 3: What "
+        "floats?\n\nright:\n\n"
+        "> wood  \n\nbase:\n\n> wood  \n\nnew:\n\n> iron  \n",
         "base:\n\n> a  \n> b  \n\nnew:\n\n> &lt;b\\>  \n"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\nin:\n" << text;
   }

@@ -100,6 +100,29 @@ TEST(TrainableSet, FollowsTheMethod) {
             "--layers: found 1 twice, expected each layer once");
 }
 
+TEST(TrainableSet, IsKnownFromAPlanAlone) {
+  const Plan plan = training_plan(4, {1, 3});
+  EXPECT_EQ(trainable_set({}, plan).layers, (std::vector<int64_t>{1, 3}));
+  EXPECT_TRUE(trainable_set({}, training_plan(4, {})).layers.empty());
+  EXPECT_EQ(trainable_set({.method = Method::kLastK, .last_k = 1}, plan).layers,
+            (std::vector<int64_t>{3}));
+  EXPECT_EQ(message_of([&] { trainable_set({.method = Method::kLayers, .layers = {4}}, plan); }),
+            "--layers: found 4, expected layers from 0 to 3");
+}
+
+TEST(TrainableSet, CountsItsParameters) {
+  const ModelConfig config = smollm().config();
+  const int64_t one = parameters_per_layer(config);
+  EXPECT_EQ(trained_parameters({.layers = {1, 3}}, config), 2 * one);
+  EXPECT_EQ(trained_parameters({.layers = {0, 1, 2, 3}, .has_all = true}, config),
+            parameter_count(config));
+  // q_proj is 24 x 24.
+  EXPECT_EQ(trained_parameters({.layers = {0, 1},
+                                .lora = LoraOptions{.rank = 8, .alpha = 16, .targets = {"q_proj"}}},
+                               config),
+            2 * 8 * (24 + 24));
+}
+
 TEST(TrainableSet, IsDescribedInWords) {
   EXPECT_EQ(describe({.layers = {1, 3}}), "layers 1, 3");
   EXPECT_EQ(describe({.layers = {0}, .has_all = true}), "all weights");
