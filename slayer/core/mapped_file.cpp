@@ -86,8 +86,8 @@ bool MappedFile::is_cached(uint64_t offset, uint64_t size) const {
   const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const uint64_t begin = offset / page * page;
   std::vector<unsigned char> pages((offset + size - begin + page - 1) / page);
-  if (pages.empty() || ::mincore(const_cast<std::byte*>(data_) + begin,
-                                 offset + size - begin, pages.data()) != 0) {
+  if (pages.empty() ||
+      ::mincore(const_cast<std::byte*>(data_) + begin, offset + size - begin, pages.data()) != 0) {
     return false;
   }
   const auto cached = std::ranges::count_if(pages, [](unsigned char flags) { return flags & 1U; });

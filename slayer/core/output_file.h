@@ -12,8 +12,9 @@
 
 namespace slayer {
 
-/// A file being written, front to back; a large one past the page cache where the file system can. `close` makes it durable; a file that is destroyed before
-/// is left as it is, for whoever owns its folder to remove.
+/// A file being written, front to back; a large one past the page cache where the file system can.
+/// `close` makes it durable; a file that is destroyed before is left as it is, for whoever owns its
+/// folder to remove.
 class OutputFile final {
  public:
   /// Creates or truncates `path`. @throws Error naming the path and the system's reason.

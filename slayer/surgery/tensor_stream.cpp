@@ -41,9 +41,8 @@ void throw_if_stopped(const std::stop_token& stop) {
 }
 
 void scan_stored(const StoredBytes& stored, const std::stop_token& stop, const SeeBytes& see) {
-  for_each_chunk(stored, stop, [&](uint64_t offset, uint64_t size) {
-    show(stored, offset, size, see);
-  });
+  for_each_chunk(
+      stored, stop, [&](uint64_t offset, uint64_t size) { show(stored, offset, size, see); });
 }
 
 void stream_stored(const StoredBytes& stored,
