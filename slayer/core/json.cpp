@@ -74,7 +74,7 @@ Json parse_json(std::string_view text, const std::string& file) {
 }
 
 Json parse_journal_line(std::string_view line) {
-  Json json = Json::parse(line, /*callback=*/nullptr, /*allow_exceptions=*/false);
+  const Json json = Json::parse(line, /*callback=*/nullptr, /*allow_exceptions=*/false);
   return json.is_object() ? json : Json();
 }
 

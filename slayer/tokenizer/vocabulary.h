@@ -19,8 +19,8 @@ class Vocabulary final {
   static constexpr TokenId kIdLimit = TokenId{1} << 22;
 
   Vocabulary() = default;
-  Vocabulary(Vocabulary&&) = default;
-  Vocabulary& operator=(Vocabulary&&) = default;
+  Vocabulary(Vocabulary&&) noexcept = default;
+  Vocabulary& operator=(Vocabulary&&) noexcept = default;
   Vocabulary(const Vocabulary&) = delete;  // The map's keys point into the strings.
   Vocabulary& operator=(const Vocabulary&) = delete;
   ~Vocabulary() = default;
