@@ -47,6 +47,16 @@ if(SLAYER_TORCH)
   target_include_directories(slayer_torch SYSTEM INTERFACE
     "$<BUILD_INTERFACE:${TORCH_INCLUDE_DIRS}>")
   target_link_libraries(slayer_torch INTERFACE ${TORCH_LIBRARIES})
+  # at::parallel_for is a template: compiled without OpenMP it runs on one thread. The runtime is the one
+  # libtorch brings, as a second one would be a second pool of threads.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    file(GLOB openmp_library "${TORCH_INSTALL_PREFIX}/lib/libgomp*.so*")
+    if(NOT openmp_library)
+      set(openmp_library -fopenmp)
+    endif()
+    target_compile_options(slayer_torch INTERFACE -fopenmp)
+    target_link_libraries(slayer_torch INTERFACE ${openmp_library})
+  endif()
   # libtorch's headers bring a newer fmt than the system's library; their namespaces differ, so the
   # two never meet. Of another version than the known one, the headers alone are used: slow to compile.
   set(fmt_version 0)
