@@ -77,6 +77,26 @@ class SharedPrefix final {
   std::optional<KvCache> cache_;
 };
 
+/// How many of `rows`, which are sorted from the longest on, run together: as many as full speed
+/// takes, then those that need little padding.
+size_t batch_length(std::span<const BranchedRow> rows, const ScoringOptions& options) {
+  constexpr int64_t kFullSpeedTokens = 128;
+  constexpr double kLeastFilled = 0.9;
+  const int64_t longest = rows.front().size();
+  const int64_t most =
+      std::min({options.batch_tokens / longest, options.batch_size, std::ssize(rows)});
+  const auto is_welcome = [&](int64_t row) {
+    return row * longest < kFullSpeedTokens ||
+           static_cast<double>(rows[static_cast<size_t>(row)].size()) >=
+               kLeastFilled * static_cast<double>(longest);
+  };
+  int64_t length = 1;
+  while (length < most && is_welcome(length)) {
+    ++length;
+  }
+  return static_cast<size_t>(length);
+}
+
 void score_batch(const CausalLM& model,
                  const SharedPrefix& prefix,
                  std::span<const BranchedRow> rows,
@@ -116,9 +136,7 @@ void score_groups(const CausalLM& model,
   std::ranges::stable_sort(rows, std::ranges::greater{}, &BranchedRow::size);
 
   for (std::span<const BranchedRow> rest(rows); !rest.empty();) {
-    const int64_t longest = rest.front().size();
-    const int64_t most = std::clamp(options.batch_tokens / longest, int64_t{1}, options.batch_size);
-    const auto batch = rest.first(std::min(rest.size(), static_cast<size_t>(most)));
+    const auto batch = rest.first(batch_length(rest, options));
     rest = rest.subspan(batch.size());
     score_batch(model, prefix, batch, options, scores);
     for (const BranchedRow& row : batch) {
