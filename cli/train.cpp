@@ -165,11 +165,11 @@ void add_frozen_option(CLI::App& command, TrainOptions& options) {
       .add_option_function<std::string>(
           "--frozen-weights",
           [&options](const std::string& type) { options.has_int8_frozen = type == "int8"; },
-          "Arithmetic of the layers that do not train: as --dtype says, or int8, forward and "
+          "Arithmetic of the layers that do not train: as --compute says, or int8, forward and "
           "backward, the faster one with AVX-512 VNNI; OUT/model keeps their weights as they are "
-          "[dtype]")
-      ->check(CLI::IsMember({"dtype", "int8"}))
-      ->option_text("dtype|int8");
+          "[compute]")
+      ->check(CLI::IsMember({"compute", "int8"}))
+      ->option_text("compute|int8");
 }
 
 void add_run_options(CLI::App& command, TrainOptions& options) {
@@ -179,10 +179,15 @@ void add_run_options(CLI::App& command, TrainOptions& options) {
       ->capture_default_str();
   command.add_option("--threads", options.threads, "Threads [the machine's cores]");
   command
-      .add_option("--dtype",
-                  options.dtype,
-                  "Arithmetic: float32 or bfloat16; what trains is always float32")
-      ->capture_default_str();
+      .add_option_function<std::string>(
+          "--compute",
+          [&options](const std::string& name) {
+            options.compute = name == "auto" ? std::nullopt : std::optional(name);
+          },
+          "Arithmetic: float32, bfloat16, or auto: bfloat16 for a model stored so where this "
+          "machine is far quicker in it; weights that train are always float32 [auto]")
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16"}))
+      ->option_text("auto|float32|bfloat16");
   command.add_option("--device", options.device, "cpu or cuda[:n]")->capture_default_str();
   command.add_flag("--force", options.force, "Throw away the training in OUT and begin anew");
 }

@@ -161,8 +161,11 @@ Estimator::Training Estimator::training(const TrainOptions& options,
       (parameter_count(config) - masters) * width_ + 4 * trained * int64_t{sizeof(float)};
   needs.memory_bytes =
       needs.least_memory_bytes +
-      estimate_training_memory(
-          in_graph, base, dtype_from_torch_name(options.dtype), micro_batch_size, seq_len)
+      estimate_training_memory(in_graph,
+                               base,
+                               dtype_from_torch_name(options.compute.value_or("float32")),
+                               micro_batch_size,
+                               seq_len)
           .activations;
   needs.state_bytes = kStatesKept * 3 * trained * int64_t{sizeof(float)};
   return needs;

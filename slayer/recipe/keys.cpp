@@ -33,6 +33,8 @@ std::vector<std::string_view> train_keys() {
           "packing",
           "eos",
           "recompute",
+          "compute",
+          "frozen_weights",
           "holdout",
           "eval_domain",
           "eval_general",

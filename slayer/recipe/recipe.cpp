@@ -44,7 +44,9 @@ TrainOptions read_training(const JsonObject& root,
   TrainOptions train = read_table(root, name, [&](const JsonObject& table) {
     return read_train_table(table, recipe.file.parent_path(), usual_format);
   });
-  train.dtype = recipe.dtype;
+  if (!train.compute && root.has("dtype")) {
+    train.compute = recipe.dtype;
+  }
   train.device = recipe.device;
   if (recipe.threads > 0) {
     train.threads = recipe.threads;

@@ -50,6 +50,15 @@ void read_optimizer(const JsonObject& object, TrainOptions& train) {
   if (object.has("recompute")) {
     train.recompute = object.boolean("recompute");
   }
+  const std::string compute = object.string_or("compute", "auto");
+  if (compute != "auto") {
+    train.compute = compute;
+  }
+  const std::string frozen = object.string_or("frozen_weights", "compute");
+  if (frozen != "compute" && frozen != "int8") {
+    object.fail("frozen_weights", frozen, "compute or int8");
+  }
+  train.has_int8_frozen = frozen == "int8";
 }
 
 void read_watch(const JsonObject& object,

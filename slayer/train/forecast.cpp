@@ -35,7 +35,8 @@ int64_t activations_per_token(const ModelConfig& config) {
 TrainForecast forecast(const TrainJob& job) {
   const ModelConfig& config = job.checkpoint.config();
   const TrainOptions& options = job.options;
-  const auto width = static_cast<int64_t>(c10::elementSize(scalar_type_from_name(options.dtype)));
+  const auto width =
+      static_cast<int64_t>(c10::elementSize(scalar_type_from_name(*options.compute)));
   const int64_t layers_with_graph = config.num_hidden_layers - job.trainable.layers.front();
   TrainForecast result;
   for (const TrainSource& source : job.sources) {
@@ -94,7 +95,7 @@ std::string describe(const TrainJob& job, const TrainForecast& forecast) {
   return fmt::format(
       "data      {} documents, {} tokens, {} sequences of {} ({}); {}\n{}"
       "steps     {} of {} sequences = {} tokens ({:.2f} epochs), warm-up {}, lr {:g} {}\n"
-      "trains    {}: {} of {} parameters ({:.1f} %){}\n"
+      "trains    {}: {} of {} parameters ({:.1f} %), in {}{}\n"
       "memory    about {}: weights {}, gradients {}, optimizer {}, activations {}{}",
       forecast.documents,
       format_count(static_cast<double>(forecast.tokens)),
@@ -115,6 +116,7 @@ std::string describe(const TrainJob& job, const TrainForecast& forecast) {
       format_count(static_cast<double>(forecast.parameters)),
       100.0 * static_cast<double>(forecast.trainable_parameters) /
           static_cast<double>(forecast.parameters),
+      *options.compute,
       options.has_int8_frozen ? "; frozen layers in int8" : "",
       format_bytes(static_cast<double>(forecast.memory_bytes())),
       format_bytes(static_cast<double>(forecast.weight_bytes)),

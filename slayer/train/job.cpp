@@ -13,6 +13,7 @@
 #include "slayer/eval/perplexity.h"
 #include "slayer/model/device.h"
 #include "slayer/train/available_memory.h"
+#include "slayer/train/compute.h"
 #include "slayer/train/folder.h"
 
 namespace slayer {
@@ -158,8 +159,7 @@ TrainingData TrainJob::data() const {
 TrainJob prepare(const TrainOptions& asked, const TrainControl& control) {
   TrainOptions options = asked;
   validate(options);
-  device_from_name(options.device);
-  scalar_type_from_name(options.dtype);
+  const at::Device device = device_from_name(options.device);
   Checkpoint checkpoint = open_trainable(options.checkpoint);
   std::optional<SurgeryRecord> record = find_surgery_record(checkpoint.path());
 
@@ -190,6 +190,10 @@ TrainJob prepare(const TrainOptions& asked, const TrainControl& control) {
       .max_position_embeddings = checkpoint.config().max_position_embeddings,
       .cores = at::get_num_threads()};
   options = resolve(std::move(options), facts);
+  if (!options.compute) {
+    options.compute =
+        options.has_int8_frozen ? "float32" : quicker_compute(checkpoint.config(), device);
+  }
   TrainJob job{.options = std::move(options),
                .checkpoint = std::move(checkpoint),
                .record = std::move(record),

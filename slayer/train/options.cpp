@@ -121,8 +121,8 @@ void validate_frozen(const TrainOptions& options) {
   if (options.method.method == Method::kFull) {
     refuse("--method full", "a method that freezes layers");
   }
-  if (options.dtype != "float32") {
-    refuse("--dtype " + options.dtype, "--dtype float32");
+  if (options.compute.value_or("float32") != "float32") {
+    refuse("--compute " + *options.compute, "--compute float32");
   }
   if (options.device != "cpu") {
     refuse("--device " + options.device, "--device cpu");
@@ -164,6 +164,10 @@ void validate(const TrainOptions& options) {
     throw Error({.file = "--decay-steps",
                  .found = fmt::format("--schedule {}", name_of(options.schedule)),
                  .expected = "--schedule wsd"});
+  }
+  if (options.compute && options.compute != "float32" && options.compute != "bfloat16") {
+    throw Error(
+        {.file = "--compute", .found = *options.compute, .expected = "auto, float32 or bfloat16"});
   }
   validate_watching(options);
   validate_frozen(options);
@@ -222,7 +226,7 @@ Json settings_to_json(const TrainOptions& resolved, const TrainFacts& facts) {
                    {"packing", name_of(*resolved.packing)},
                    {"bos", name_of(resolved.bos)},
                    {"eos", resolved.add_eos},
-                   {"dtype", resolved.dtype},
+                   {"compute", resolved.compute.value_or("float32")},
                    {"device", resolved.device},
                    {"recompute", resolved.recompute.value_or(false)}});
   if (resolved.has_int8_frozen) {
@@ -253,6 +257,9 @@ void keep_choices(TrainOptions& options, const Json& stored, const std::string& 
   }
   if (!options.recompute && settings.has("recompute")) {
     options.recompute = settings.boolean("recompute");
+  }
+  if (!options.compute && settings.has("compute")) {
+    options.compute = settings.string("compute");
   }
   if (!options.lr && settings.has("lr")) {
     options.lr = settings.number("lr");

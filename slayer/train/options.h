@@ -48,6 +48,7 @@ struct TrainOptions {
   std::optional<int64_t> threads;           ///< The machine's cores.
   std::optional<double> lr;                 ///< Peak; by method.
   std::optional<bool> recompute;            ///< Activations; where memory would not do.
+  std::optional<std::string> compute;       ///< float32 or bfloat16: quicker_compute.
   std::optional<int64_t> decay_steps;       ///< Of the schedule wsd: 10 % of the steps.
   std::optional<int64_t> eval_every;        ///< Steps; a tenth of them where there is text.
   int64_t batch_size = 8;                   ///< Sequences a step.
@@ -61,7 +62,6 @@ struct TrainOptions {
   std::optional<Packing> packing;  ///< kDocuments; kWhole for conversations.
   BosPolicy bos = BosPolicy::kTokenizer;
   bool add_eos = true;
-  std::string dtype = "float32";
   std::string device = "cpu";
   bool has_int8_frozen = false;  ///< Products with frozen layers' weights on 8-bit integers.
   double holdout = 0.0;  ///< Share of the first source's documents, watched instead of trained on.

@@ -35,7 +35,7 @@ constexpr size_t kDocumentsNamed = 8;
 
 CausalLM load_model(const TrainJob& job) {
   return load_causal_lm(job.checkpoint,
-                        scalar_type_from_name(job.options.dtype),
+                        scalar_type_from_name(*job.options.compute),
                         device_from_name(job.options.device));
 }
 

@@ -405,7 +405,7 @@ TEST_F(Training, KeepsFloat32MastersForBfloat16) {
   run();
   const std::vector<double> in_float32 = losses();
   options.out = folder / "bfloat16";
-  options.dtype = "bfloat16";
+  options.compute = "bfloat16";
   run();
   const std::vector<double> in_bfloat16 = losses();
   ASSERT_EQ(in_bfloat16.size(), in_float32.size());

@@ -154,12 +154,15 @@ TEST_F(RecipeFile, ReadsMixturesAndWhatIsWatched) {
       read(with("data = [\"train.jsonl\"]",
                 "data = [\"train.jsonl=0.9\", \"../elsewhere/general.txt=0.1\"]\n"
                 "schedule = \"wsd\"\ndecay_steps = 3\nrecompute = true\n"
+                "compute = \"float32\"\nfrozen_weights = \"int8\"\n"
                 "eval_general = [\"../elsewhere/general.txt\"]\neval_every = 5\n"
                 "stop_if_forgetting = 0.05"))
           .train;
   EXPECT_EQ(train.data.back(), (folder_ / "elsewhere/general.txt").string() + "=0.1");
   EXPECT_EQ(train.schedule, ScheduleShape::kWsd);
   EXPECT_EQ(train.recompute, true);
+  EXPECT_EQ(train.compute, "float32");
+  EXPECT_TRUE(train.has_int8_frozen);
   EXPECT_EQ(train.eval_general, std::vector{(folder_ / "elsewhere/general.txt").string()});
   EXPECT_EQ(train.stop_if_forgetting, 0.05);
   EXPECT_EQ(message(with("steps = 7", "stop_if_forgetting = 0.05")),
@@ -173,7 +176,8 @@ TEST_F(RecipeFile, LearnsConversationsAfterwards) {
   EXPECT_FALSE(read(kRecipe).sft);
   const std::string sft = kRecipe + std::string("[sft]\ndata = [\"train.jsonl\"]\n");
   EXPECT_EQ(read(sft).sft->format, DocumentFormat::kMessages);
-  EXPECT_EQ(read(sft).sft->dtype, "float32");
+  EXPECT_EQ(read(sft).sft->compute, std::nullopt);
+  EXPECT_EQ(read("dtype = \"bfloat16\"\n" + sft).sft->compute, "bfloat16");
   EXPECT_EQ(read(sft + "format = \"alpaca\"").sft->format, DocumentFormat::kAlpaca);
   EXPECT_EQ(message(sft + "format = \"text\""),
             "recipes/r.toml: sft.format: found text, expected messages, alpaca or sharegpt");

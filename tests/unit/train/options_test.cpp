@@ -98,10 +98,10 @@ TEST(Validate, NamesWhatIntegersCannotStandInFor) {
   EXPECT_EQ(message_of([&] { validate(options); }),
             "--frozen-weights int8: found --method full, expected a method that freezes layers");
   options.method.method = Method::kLora;
-  options.dtype = "bfloat16";
+  options.compute = "bfloat16";
   EXPECT_EQ(message_of([&] { validate(options); }),
-            "--frozen-weights int8: found --dtype bfloat16, expected --dtype float32");
-  options.dtype = "float32";
+            "--frozen-weights int8: found --compute bfloat16, expected --compute float32");
+  options.compute = "float32";
   options.device = "cuda";
   EXPECT_EQ(message_of([&] { validate(options); }),
             "--frozen-weights int8: found --device cuda, expected --device cpu");
@@ -211,6 +211,15 @@ TEST(KeepChoices, KeepsWhetherActivationsAreRecomputed) {
   options.recompute = false;
   keep_choices(options, stored, "training.json");
   EXPECT_EQ(options.recompute, false) << "what is asked for is not overruled, but refused later";
+}
+
+TEST(KeepChoices, KeepsTheArithmeticThatWasFoundQuicker) {
+  TrainOptions began = resolve({}, facts());
+  began.compute = "bfloat16";  // measured, maybe on another machine
+  const Json stored = settings_to_json(began, facts());
+  TrainOptions options;
+  keep_choices(options, stored, "training.json");
+  EXPECT_EQ(options.compute, "bfloat16");
 }
 
 }  // namespace
