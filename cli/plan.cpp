@@ -141,6 +141,7 @@ Json result_json(const PlanOptions& options,
             {"gradients", memory.gradients},
             {"optimizer", memory.optimizer},
             {"activations", memory.activations},
+            {"program", memory.program},
             {"total", memory.total()}}},
           {"plan", plan_to_json(plan)}};
 }
@@ -176,15 +177,17 @@ void print_picture(const PlanOptions& options,
                  static_cast<double>(summary.parameters));
   fmt::print("on disk     {} as {}\n", bytes_text(summary.bytes_on_disk), torch_name(dtype));
   fmt::print(
-      "to train    about {} with {} x {} tokens: weights {}, gradients {}, AdamW {}, "
-      "activations {}\n",
+      "to train    about {} in {} with {} x {} tokens: weights {}, gradients {}, AdamW {}, "
+      "activations {}, program {}\n",
       bytes_text(memory.total()),
+      torch_name(dtype),
       options.batch_size,
       options.seq_len,
       bytes_text(memory.weights),
       bytes_text(memory.gradients),
       bytes_text(memory.optimizer),
-      bytes_text(memory.activations));
+      bytes_text(memory.activations),
+      bytes_text(memory.program));
 }
 
 void run_plan(const CLI::App& command, const PlanOptions& options, const Context& context) {

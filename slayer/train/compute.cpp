@@ -16,8 +16,8 @@ namespace {
 /// Of the MLP's widest product over a short batch, the best of a few runs.
 double product_seconds(const ModelConfig& config, at::ScalarType type) {
   constexpr int64_t kTokens = 256;
-  constexpr int kRuns = 6;                 // The first one sets things up.
-  constexpr int64_t kLargestSize = 4096;   // A 70B model's product would take seconds.
+  constexpr int kRuns = 6;                // The first one sets things up.
+  constexpr int64_t kLargestSize = 4096;  // A 70B model's product would take seconds.
   const int64_t in = std::min(config.hidden_size, kLargestSize);
   const int64_t out = std::min(config.intermediate_size, kLargestSize);
   const at::Tensor x = at::ones({kTokens, in}, type);
@@ -45,8 +45,7 @@ std::string quicker_compute(const ModelConfig& config, at::Device device) {
     return "bfloat16";
   }
   const c10::InferenceMode no_graph;
-  const double ratio =
-      product_seconds(config, at::kFloat) / product_seconds(config, at::kBFloat16);
+  const double ratio = product_seconds(config, at::kFloat) / product_seconds(config, at::kBFloat16);
   return ratio > kWorthwhile ? "bfloat16" : "float32";
 }
 

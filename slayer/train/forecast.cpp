@@ -5,6 +5,7 @@
 
 #include "slayer/checkpoint/family.h"
 #include "slayer/model/device.h"
+#include "slayer/surgery/summary.h"
 #include "slayer/train/job.h"
 
 namespace slayer {
@@ -23,13 +24,6 @@ int64_t int8_bytes(const TrainJob& job) {
   return bytes;
 }
 
-/// Elements that autograd keeps for each token of a layer: both norms' inputs and outputs, queries,
-/// keys, values before and after rotation, attention's output, and the three parts of the MLP.
-int64_t activations_per_token(const ModelConfig& config) {
-  const int64_t heads = config.num_attention_heads + 2 * config.num_key_value_heads;
-  return 8 * config.hidden_size + 3 * heads * config.head_dim + 4 * config.intermediate_size;
-}
-
 }  // namespace
 
 TrainForecast forecast(const TrainJob& job) {
@@ -37,7 +31,6 @@ TrainForecast forecast(const TrainJob& job) {
   const TrainOptions& options = job.options;
   const auto width =
       static_cast<int64_t>(c10::elementSize(scalar_type_from_name(*options.compute)));
-  const int64_t layers_with_graph = config.num_hidden_layers - job.trainable.layers.front();
   TrainForecast result;
   for (const TrainSource& source : job.sources) {
     result.documents += source.corpus.tokens.document_count();
@@ -59,10 +52,15 @@ TrainForecast forecast(const TrainJob& job) {
       (options.has_int8_frozen ? int8_bytes(job) : 0);
   result.gradient_bytes = result.trainable_parameters * int64_t{sizeof(float)};
   result.optimizer_bytes = 2 * result.trainable_parameters * int64_t{sizeof(float)};
-  const int64_t kept = options.recompute.value_or(false)
-                           ? activations_per_token(config) + config.hidden_size * layers_with_graph
-                           : activations_per_token(config) * layers_with_graph;
-  result.activation_bytes = *options.micro_batch_size * *options.seq_len * width * kept;
+  const Dtype dtype = dtype_of(scalar_type_from_name(*options.compute));
+  result.activation_bytes =
+      activation_bytes(config,
+                       dtype,
+                       {.tokens = *options.micro_batch_size * *options.seq_len,
+                        .layers_in_graph = config.num_hidden_layers - job.trainable.layers.front(),
+                        .layers_with_inputs = std::ssize(job.trainable.layers),
+                        .is_recomputed = options.recompute.value_or(false)});
+  result.program_bytes = program_bytes(config, dtype);
   return result;
 }
 
@@ -96,7 +94,7 @@ std::string describe(const TrainJob& job, const TrainForecast& forecast) {
       "data      {} documents, {} tokens, {} sequences of {} ({}); {}\n{}"
       "steps     {} of {} sequences = {} tokens ({:.2f} epochs), warm-up {}, lr {:g} {}\n"
       "trains    {}: {} of {} parameters ({:.1f} %), in {}{}\n"
-      "memory    about {}: weights {}, gradients {}, optimizer {}, activations {}{}",
+      "memory    about {}: weights {}, gradients {}, optimizer {}, activations {}{}, program {}",
       forecast.documents,
       format_count(static_cast<double>(forecast.tokens)),
       forecast.sequences_per_epoch,
@@ -123,7 +121,8 @@ std::string describe(const TrainJob& job, const TrainForecast& forecast) {
       format_bytes(static_cast<double>(forecast.gradient_bytes)),
       format_bytes(static_cast<double>(forecast.optimizer_bytes)),
       format_bytes(static_cast<double>(forecast.activation_bytes)),
-      options.recompute.value_or(false) ? " (recomputed)" : "");
+      options.recompute.value_or(false) ? " (recomputed)" : "",
+      format_bytes(static_cast<double>(forecast.program_bytes)));
 }
 
 Json to_json(const TrainJob& job, const TrainForecast& forecast) {
@@ -143,6 +142,7 @@ Json to_json(const TrainJob& job, const TrainForecast& forecast) {
             {"gradients", forecast.gradient_bytes},
             {"optimizer", forecast.optimizer_bytes},
             {"activations", forecast.activation_bytes},
+            {"program", forecast.program_bytes},
             {"total", forecast.memory_bytes()}}}};
 }
 

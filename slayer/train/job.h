@@ -57,9 +57,10 @@ struct TrainForecast {
   int64_t gradient_bytes = 0;
   int64_t optimizer_bytes = 0;
   int64_t activation_bytes = 0;
+  int64_t program_bytes = 0;
 
   int64_t memory_bytes() const {
-    return weight_bytes + gradient_bytes + optimizer_bytes + activation_bytes;
+    return weight_bytes + gradient_bytes + optimizer_bytes + activation_bytes + program_bytes;
   }
 };
 

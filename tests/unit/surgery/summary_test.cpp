@@ -49,10 +49,13 @@ TEST(TrainingMemory, CountsTrainedLayersInFloat32) {
   EXPECT_EQ(memory.weights, 2 * frozen + 4 * trained);
   EXPECT_EQ(memory.gradients, 4 * trained);
   EXPECT_EQ(memory.optimizer, 8 * trained);
-  // 36 layers from the first new one on, each with 10 * 4096 and 4 * 11008 elements a token.
-  EXPECT_EQ(memory.activations, int64_t{1024} * (36 * (10 * 4096 + 4 * 11008) * 2 + 2 * 32000 * 4));
-  EXPECT_EQ(memory.total(),
-            memory.weights + memory.gradients + memory.optimizer + memory.activations);
+  // 36 layers from the first new one on, the inputs of the 9 that train, a layer's buffers.
+  EXPECT_EQ(memory.activations,
+            int64_t{1024} * 2 *
+                (36 * (14 * 4096 + 2 * 11008) + 9 * (3 * 4096 + 11008) + 8 * 4096 + 4 * 11008));
+  EXPECT_EQ(
+      memory.total(),
+      memory.weights + memory.gradients + memory.optimizer + memory.activations + memory.program);
 }
 
 TEST(TrainingMemory, NeedsNoActivationsWhereNothingTrains) {

@@ -31,9 +31,9 @@ TEST_F(Forecast, KeepsOneLayersActivationsWhereTheyAreRecomputed) {
   const TrainForecast kept = predict();
   options.recompute = true;
   const TrainForecast recomputed = predict();
-  // Of the three layers from the first trained one on: one whole, and the input of each.
+  // Of the three layers from the first trained one on: one whole, the input of each, and buffers.
   EXPECT_GT(recomputed.activation_bytes, kept.activation_bytes / 3);
-  EXPECT_LT(recomputed.activation_bytes, kept.activation_bytes / 2);
+  EXPECT_LT(recomputed.activation_bytes, 2 * kept.activation_bytes / 3);
   EXPECT_EQ(recomputed.weight_bytes, kept.weight_bytes);
 }
 
