@@ -2,13 +2,18 @@
 """Times `slayer probe`'s removal sweep against a plain transformers loop, in turns, by CPU seconds on one core.
 
     python bench/probe_bench.py [MODEL] [--text FILE] [--slayer build/release/bin/slayer] [--pairs 3]
-        [--layers 15,30] [--race N] [--data-dir DIR] [--task mmlu_high_school_computer_science]
+        [--layers 10,20,30] [--data-dir DIR] [--task mmlu_high_school_computer_science]
+        [--race 3] [--race-windows 64x256] [--race-text NAME=FILE]...
 
 MODEL is a checkpoint folder in float32 or a GGUF (default: the demo's). Text: 16 windows of 512 tokens of FILE
 (default: Python's standard library). Task, where --data-dir or SLAYER_DATA_DIR has its data: 5-shot, the first 20 items; theirs runs
 each item once and reads the answers' logits at the last position. Theirs evaluates each variant alone, with the
 model in memory; since each costs the same, it runs the base and some removals and is scaled to all of them (--variants
 0 runs them all). Ours is the whole command: loading, intervals and output too.
+
+Then, unless --race 0, the sweep of the whole model with and without --race on each text (default: the demo's licences and prose,
+and Python's standard library): CPU seconds, layers evaluated (scoring a variant counts as the layers that its head
+weighs), and whether the best and the worst are the same.
 """
 
 import argparse
@@ -132,14 +137,80 @@ def compare(what, pairs, run_ours, run_theirs, check):
         f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {pairs} pairs)",
         flush=True,
     )
+    return their_median, our_median
+
+
+def print_growth(by_layers):
+    """How cost grows with layers: what a removal sweep of n layers costs is about a n + b n^2."""
+    smallest = min(by_layers)
+    print("cost of a removal sweep by layers (both relative to the first):")
+    for layers, (theirs_seconds, our_seconds) in sorted(by_layers.items()):
+        first_theirs, first_ours = by_layers[smallest]
+        print(
+            f"  {layers:3} layers: theirs {theirs_seconds:7.1f} s (x{theirs_seconds / first_theirs:.2f}), ours {our_seconds:7.1f} s "
+            f"(x{our_seconds / first_ours:.2f}); {layers * layers} and {layers * (layers + 1) // 2} layers evaluated for each sequence",
+            flush=True,
+        )
+
+
+def head_in_layers(slayer, model):
+    shown = subprocess.run([str(slayer), "inspect", str(model), "--json"], check=True, capture_output=True).stdout
+    model = json.loads(shown)
+    return model["vocab_size"] * model["hidden_size"] / model["parameters_per_layer"]
+
+
+def layer_evaluations(probe, head):
+    """Layers that a removal sweep evaluated, times windows, heads counted in layers."""
+    layers, windows = probe["layers"], probe["text"]["windows"]
+    total = windows * (layers + head)
+    for entry in probe["remove"]["layers"]:
+        total += entry.get("groups", windows) * (layers - 1 - entry["layer"] + head)
+    return total
+
+
+def extremes(probe, count):
+    """The best and the worst of those that no race stopped."""
+    finished = [entry for entry in probe["remove"]["layers"] if "groups" not in entry]
+    ranked = [entry["layer"] for entry in sorted(finished, key=lambda entry: entry["loss"])]
+    return ranked[:count], ranked[-count:]
+
+
+def race(arguments, model, folder):
+    head = head_in_layers(arguments.slayer, model)
+    windows, seq_len = arguments.race_windows.split("x")
+    texts = dict(text.split("=", 1) for text in arguments.race_text)
+    if not texts:
+        library = folder / "library.jsonl"
+        library.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents(None)))
+        texts = {
+            "licences": ROOT / ".cache/demo/domain_train.jsonl",
+            "prose": ROOT / ".cache/demo/general_heldout.jsonl",
+            "python": library,
+        }
+    for name, text in texts.items():
+        if not pathlib.Path(text).exists():
+            print(f"race, {name}: {text} is missing (make setup-demo)")
+            continue
+        options = ["--text", text, "--seq-len", seq_len, "--windows", windows]
+        whole_seconds, whole = ours(arguments.slayer, model, folder, options)
+        whole_layers = layer_evaluations(whole, head)
+        for count in (int(count) for count in arguments.race.split(",")):
+            seconds, raced = ours(arguments.slayer, model, folder, [*options, "--race", count])
+            same = extremes(whole, count) == extremes(raced, count)
+            saved = whole_layers / layer_evaluations(raced, head)
+            print(
+                f"race, best and worst {count}, {name}, {windows} x {seq_len}: CPU seconds {whole_seconds:.0f} -> {seconds:.0f}, ratio "
+                f"{whole_seconds / seconds:.2f}; layers evaluated {saved:.2f} times fewer (bar for 3: 2.0); "
+                f"{'same best and worst' if same else f'OTHER ones: {extremes(raced, count)}, not {extremes(whole, count)}'}",
+                flush=True,
+            )
 
 
 def check_removals(section, key, tolerance):
     def check(values):
         for removed, value in values.items():
             entry = section["base"] if removed is None else section["remove"]["layers"][removed]
-            stopped_early = "groups" in entry
-            assert stopped_early or abs(entry[key] - value) <= tolerance, f"{removed}: {entry[key]}, theirs {value}"
+            assert abs(entry[key] - value) <= tolerance, f"{removed}: {entry[key]}, theirs {value}"
 
     return check
 
@@ -151,8 +222,10 @@ def main():
     parser.add_argument("--slayer", default=ROOT / "build/release/bin/slayer")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--variants", type=int, default=5)
-    parser.add_argument("--layers", default="15,30")
-    parser.add_argument("--race", type=int)
+    parser.add_argument("--layers", default="10,20,30")
+    parser.add_argument("--race", default="3")
+    parser.add_argument("--race-windows", default="64x256")
+    parser.add_argument("--race-text", action="append", default=[])
     parser.add_argument("--data-dir", type=pathlib.Path, default=os.environ.get("SLAYER_DATA_DIR"))
     parser.add_argument("--task", default="mmlu_high_school_computer_science")
     arguments = parser.parse_args()
@@ -163,7 +236,8 @@ def main():
         if arguments.model.is_file():
             run([arguments.slayer, "import", arguments.model, "--out", folder / "model", "--dtype", "float32", "--quiet"])
             arguments.model = folder / "model"
-        for layers in (int(count) for count in arguments.layers.split(",")):
+        by_layers = {}
+        for layers in (int(count) for count in arguments.layers.split(",") if count):
             path = cut_to(arguments.slayer, arguments.model, layers, folder)
             model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
             tokenizer = AutoTokenizer.from_pretrained(path)
@@ -171,16 +245,16 @@ def main():
             inputs = folder / "windows.jsonl"
             inputs.write_text("".join(json.dumps({"text": tokenizer.decode(ids)}) + "\n" for batch in batches for ids in batch))
             options = ["--text", inputs, "--seq-len", SEQ_LEN, "--windows", WINDOWS]
-            if arguments.race:
-                options += ["--race", arguments.race]
-            compare(
+            by_layers[layers] = compare(
                 f"text {WINDOWS} x {SEQ_LEN}, {layers} layers",
                 arguments.pairs,
                 lambda: ours(arguments.slayer, path, folder, options),
                 lambda: theirs(model, lambda changed: loss(changed, batches), arguments.variants),
                 lambda probe, values: check_removals(probe, "loss", 1e-4)(values),
             )
-        if arguments.data_dir:
+        if by_layers:
+            print_growth(by_layers)
+        if arguments.data_dir and by_layers:
             prompts, answers = mmlu_prompts(tokenizer, arguments.data_dir, arguments.task.removeprefix("mmlu_"))
             options = ["--tasks", arguments.task, "--num-fewshot", SHOTS, "--limit", ITEMS, "--data-dir", arguments.data_dir]
             near_ties = 2.5 / ITEMS
@@ -191,6 +265,8 @@ def main():
                 lambda: theirs(model, lambda changed: accuracy(changed, prompts, answers), arguments.variants),
                 lambda probe, values: check_removals(probe["tasks"][arguments.task]["acc"], "acc", near_ties)(values),
             )
+        if arguments.race != "0":
+            race(arguments, arguments.model, folder)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ void add_methods(CLI::App& command, ProbeCommandOptions& options) {
       .add_option("--race",
                   options.request.race,
                   "Stop early what is neither among the best nor the worst N of its method")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1'000'000));
 }
 
 }  // namespace

@@ -87,7 +87,8 @@ void add_batch(const CausalLM& model,
     std::vector<at::Tensor> directions;
     for (const at::Tensor& state : states) {
       const at::Tensor x = state.index_select(0, flat).to(at::kFloat);
-      directions.push_back(x / x.norm(2, /*dim=*/-1, /*keepdim=*/true));
+      // A token without a direction, as a padding token's embedding: at right angles to all.
+      directions.push_back(x / x.norm(2, /*dim=*/-1, /*keepdim=*/true).clamp_min(1e-20));
     }
     const at::Tensor stacked = at::stack(directions, /*dim=*/1);
     const at::Tensor cosine =

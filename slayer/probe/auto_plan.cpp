@@ -32,7 +32,9 @@ struct Evidence {
 
 std::vector<double> removal_dips(const JsonObject& section, int64_t layers) {
   if (!section.has("remove")) {
-    section.fail("remove", "nothing", "a removal sweep (slayer probe --method remove)");
+    section.fail("remove",
+                 section.has("tasks") ? "tasks only" : "nothing",
+                 "a removal sweep on text (slayer probe --method remove)");
   }
   const JsonObject remove = section.object("remove");
   if (remove.integer_or("span", 1, layers, 1) != 1) {
@@ -84,9 +86,13 @@ Evidence read_evidence(const JsonObject& probe, int64_t layers) {
     const std::vector<double> dips = removal_dips(probe, layers);
     return {.domain = dips, .general = dips, .steps = prune_steps(probe, layers)};
   }
-  // Where one of the two was not probed, the other speaks for it.
-  const JsonObject domain = probe.object(probe.has("domain") ? "domain" : "general");
-  const JsonObject general = probe.object(probe.has("general") ? "general" : "domain");
+  // Where one of the two has no text, the other speaks for it.
+  const auto section = [&](const char* name, const char* other) {
+    const bool speaks = probe.has(name) && probe.object(name).has("remove");
+    return probe.object(speaks || !probe.has(other) ? name : other);
+  };
+  const JsonObject domain = section("domain", "general");
+  const JsonObject general = section("general", "domain");
   return {.domain = removal_dips(domain, layers),
           .general = removal_dips(general, layers),
           .steps = prune_steps(general, layers)};
@@ -213,9 +219,20 @@ struct Sizes {
   int64_t prune;
 };
 
-[[noreturn]] void fail_sizes(std::string item, std::string found, std::string expected) {
-  throw Error(
-      {.item = std::move(item), .found = std::move(found), .expected = std::move(expected)});
+void require_fitting(const std::string& what,
+                     int64_t count,
+                     int64_t most,
+                     const std::string& why,
+                     const std::optional<double>& budget) {
+  if (count < 0 || count > most) {
+    throw Error({.item = budget ? fmt::format("budget {:g}: {}", *budget, what) : what,
+                 .found = fmt::format("{}", count),
+                 .expected = fmt::format("0 to {}{}", most, why)});
+  }
+}
+
+std::string layers_text(int64_t count) {
+  return fmt::format("{} layer{}", count, count == 1 ? "" : "s");
 }
 
 /// Layers that the budget adds to the base's.
@@ -241,6 +258,11 @@ Sizes sizes_of(const AutoPlanOptions& options,
   const int64_t layers = config.num_hidden_layers;
   Sizes sizes{.new_layers = options.new_layers.value_or(0), .prune = options.prune.value_or(0)};
   if (options.budget) {
+    if (options.new_layers && options.prune) {
+      throw Error({.item = "budget",
+                   .found = "the numbers of new layers and of layers to prune beside it",
+                   .expected = "one of the two at most; the budget gives the other"});
+    }
     const int64_t net = net_layers(*options.budget, config);
     if (!options.prune) {
       sizes.prune = options.new_layers ? sizes.new_layers - net
@@ -250,9 +272,10 @@ Sizes sizes_of(const AutoPlanOptions& options,
       sizes.new_layers = net + sizes.prune;
     }
     reasons.push_back(fmt::format(
-        "budget {:g}: {} layers more than the base, so {} new and {} pruned{}",
+        "budget {:g}: {} {} than the base, so {} new and {} pruned{}",
         *options.budget,
-        net,
+        layers_text(std::abs(net)),
+        net < 0 ? "fewer" : "more",
         sizes.new_layers,
         sizes.prune,
         options.prune || options.new_layers
@@ -261,15 +284,17 @@ Sizes sizes_of(const AutoPlanOptions& options,
                           options.most_prune_cost,
                           layers / 16)));
   }
-  if (sizes.prune < 0 || sizes.prune >= layers) {
-    fail_sizes(
-        "layers to prune", fmt::format("{}", sizes.prune), fmt::format("0 to {}", layers - 1));
-  }
-  if (sizes.new_layers < 0 || sizes.new_layers > layers - sizes.prune) {
-    fail_sizes("new layers",
-               fmt::format("{}", sizes.new_layers),
-               fmt::format("0 to {}, one for each kept layer at most", layers - sizes.prune));
-  }
+  // Which of the two a budget left open is what it was too large or too small for.
+  require_fitting("layers to prune",
+                  sizes.prune,
+                  layers - 1,
+                  "",
+                  options.prune ? std::nullopt : options.budget);
+  require_fitting("new layers",
+                  sizes.new_layers,
+                  layers - sizes.prune,
+                  ", one for each kept layer at most",
+                  options.new_layers ? std::nullopt : options.budget);
   return sizes;
 }
 
@@ -278,15 +303,20 @@ void explain_prune(const PruneChoice::Choice& choice, std::vector<std::string>& 
   if (layers.empty()) {
     return;
   }
-  reasons.push_back(fmt::format(
-      "prune {} ({}): of all sets of {} the cheapest on general text, {:+.3f} nats per token{}",
-      fmt::join(layers, ", "),
-      choice.prune.mode == PruneMode::kCollapse ? "absorbed by the layer before" : "dropped",
-      layers.size(),
-      choice.cost,
+  const std::string how =
+      choice.prune.mode == PruneMode::kCollapse ? "absorbed by the layer before" : "dropped";
+  const std::string why =
       choice.is_measured
-          ? " before training"
-          : " as the sum of each alone; not measured together (slayer probe --prune)"));
+          ? fmt::format(
+                "of the sets of {} that were tried the cheapest on general text, {:+.3f} nats "
+                "per token before training",
+                layers.size(),
+                choice.cost)
+          : fmt::format(
+                "cheapest alone on general text, {:+.3f} nats per token as the sum of each; "
+                "not measured together (slayer probe --prune)",
+                choice.cost);
+  reasons.push_back(fmt::format("prune {} ({}): {}", fmt::join(layers, ", "), how, why));
 }
 
 std::string reason_for(const Placement& placement, int64_t place, int64_t group) {

@@ -52,10 +52,11 @@ class ProbeRun final {
         control_(control),
         variants_(make_variants(options.methods, model.config.num_hidden_layers)) {}
 
-  Json section(const ProbeSection& section) {
+  /// @param searches_prune  whether what can go is searched on this section's text.
+  Json section(const ProbeSection& section, bool searches_prune) {
     Json json = Json::object();
     for (const ProbeSet& text : section.texts) {
-      add_text(text, section.name, json);
+      add_text(text, section.name, searches_prune, json);
     }
     if (options_.methods.has_variants()) {
       for (const ProbeSet& task : section.tasks) {
@@ -103,14 +104,14 @@ class ProbeRun final {
     return bootstrap;
   }
 
-  void add_text(const ProbeSet& text, const std::string& section, Json& json) {
+  void add_text(const ProbeSet& text, const std::string& section, bool searches_prune, Json& json) {
     json["text"] = text.description;
     const BootstrapOptions bootstrap = bootstrap_of(section);
     const SweepScores scores = run_sweep(model_, text, variants_, options_.sweep, control_);
     SweepSummary summary = summarize_sweep(text, scores, 0, bootstrap);
     add_measure(text, summary, json);
     of_text_[section] = std::move(summary);
-    if (options_.methods.prune > 0 && section != "domain") {
+    if (searches_prune) {
       json["prune"] =
           search_prune(model_, text, options_.methods.prune, options_.sweep, bootstrap, control_);
     }
@@ -208,9 +209,16 @@ Json run_probe(const CausalLM& model,
   if (options.sweep.race) {
     json["race"] = *options.sweep.race;
   }
+  // What can go is judged by the general text, which comes last; by the domain's where it is alone.
+  const auto judge =
+      std::find_if(sections.rbegin(), sections.rend(), [](const ProbeSection& section) {
+        return !section.texts.empty();
+      });
   ProbeRun run(model, options, control);
   for (const ProbeSection& section : sections) {
-    Json measured = run.section(section);
+    const bool searches_prune =
+        options.methods.prune > 0 && judge != sections.rend() && &section == &*judge;
+    Json measured = run.section(section, searches_prune);
     if (section.name.empty()) {
       json.update(measured);
     } else {

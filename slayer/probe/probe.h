@@ -49,7 +49,8 @@ struct ProbeOptions {
   BootstrapOptions bootstrap = {.draws = 2000};
 };
 
-/// Measures everything and makes probe.json, which docs/probe.md describes. `hash` is the model's.
+/// Measures everything and makes probe.json, which docs/probe.md describes. `hash` is the model's;
+/// of the sections that have a text, the last decides what can be pruned.
 /// @throws Error as check_methods; Interrupted when asked to stop.
 Json run_probe(const CausalLM& model,
                const std::string& hash,

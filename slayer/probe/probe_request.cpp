@@ -60,11 +60,6 @@ ProbeOptions options_of(const ProbeRequest& request) {
   ProbeOptions options{.methods = request.methods};
   options.sweep.packing.chunk_tokens = request.chunk_tokens;
   options.sweep.race = request.race;
-  if (request.race) {  // The earlier it is looked at, the more is saved.
-    constexpr int64_t kWindowsBetweenLooks = 4;
-    options.sweep.packing.chunk_tokens =
-        std::min(request.chunk_tokens, kWindowsBetweenLooks * request.text.seq_len);
-  }
   return options;
 }
 
@@ -122,6 +117,11 @@ Json probe_checkpoint(const Checkpoint& checkpoint,
                       const std::filesystem::path& out,
                       ProgressStyle progress,
                       const std::stop_token& stop) {
+  // Before anything is read that takes long.
+  check_methods(
+      request.methods,
+      checkpoint.config().num_hidden_layers,
+      !request.plain.text.empty() || !request.domain.text.empty() || !request.general.text.empty());
   const Tokenizer tokenizer =
       Tokenizer::from_side_files(checkpoint.side_files(), checkpoint.path().string());
   const std::vector<ProbeSection> sections = read_sections(request, tokenizer, checkpoint.config());

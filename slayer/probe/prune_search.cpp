@@ -28,11 +28,13 @@ class PruneSearch final {
       : base_(base), text_(text), options_(options), bootstrap_(bootstrap), control_(control) {}
 
   Json run(int64_t most) {
-    rank_singles(most);
+    const Candidates singles = measure_singles();
+    rank(singles, most);
     std::vector<Json> steps;
     std::vector<Layers> chosen;
     for (int64_t count = 1; count <= most; ++count) {
-      const Candidates candidates = measure(sets_of(count, chosen), /*collapses=*/false);
+      const Candidates candidates =
+          count == 1 ? singles : measure(sets_of(count, chosen), /*collapses=*/false);
       const VariantSummary& best = *best_of(candidates);
       chosen.push_back(candidates.variants[best.variant].removed);
       Json step{{"count", count}, {"layers", chosen.back()}};
@@ -46,11 +48,15 @@ class PruneSearch final {
  private:
   int64_t layers() const { return base_.config.num_hidden_layers; }
 
-  /// Layers by their cost alone, as many as are worth a try.
-  void rank_singles(int64_t most) {
+  /// Each layer alone: what a removal sweep measures, so where there was one it is in the journal.
+  Candidates measure_singles() const {
     std::vector<Variant> variants = removal_variants(layers(), 1);
     variants.insert(variants.begin(), base_variant(layers()));
-    const Candidates singles = measure_variants(std::move(variants));
+    return measure_variants(std::move(variants));
+  }
+
+  /// Layers by their cost alone, as many as are worth a try.
+  void rank(const Candidates& singles, int64_t most) {
     std::vector<VariantSummary> ranked(singles.summary.variants.begin() + 1,
                                        singles.summary.variants.end());
     std::ranges::stable_sort(ranked, {}, &VariantSummary::dip);
@@ -69,7 +75,7 @@ class PruneSearch final {
       }
       sets.insert(std::move(run));
     }
-    for (const int64_t layer : chosen.empty() ? Layers() : cheapest_) {
+    for (const int64_t layer : cheapest_) {
       Layers set = chosen.back();
       if (std::ranges::find(set, layer) == set.end()) {
         set.insert(std::ranges::upper_bound(set, layer), layer);

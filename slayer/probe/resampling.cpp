@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <utility>
@@ -54,11 +55,14 @@ std::vector<double> Resampling::ratios(std::span<const double> values,
       value += count * values[unit];
       weight += count * weights[unit];
     }
-    if (weight > 0.0) {  // A draw may miss all units that a variant was measured on.
-      ratios.push_back(value / weight);
-    }
+    ratios.push_back(weight > 0.0 ? value / weight : std::numeric_limits<double>::quiet_NaN());
   }
   return ratios;
+}
+
+std::optional<Interval> interval_of_draws(std::vector<double> draws, double level) {
+  std::erase_if(draws, [](double draw) { return std::isnan(draw); });
+  return draws.empty() ? std::nullopt : std::optional(percentile_interval(std::move(draws), level));
 }
 
 std::optional<double> spearman(std::span<const double> x, std::span<const double> y) {

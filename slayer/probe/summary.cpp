@@ -1,6 +1,7 @@
 #include "slayer/probe/summary.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "slayer/probe/resampling.h"
@@ -39,8 +40,15 @@ double total(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
-Interval interval_of(std::vector<double> draws, const SweepSummary& summary) {
-  return percentile_interval(std::move(draws), summary.bootstrap.level);
+std::optional<Interval> interval_of(std::vector<double> draws, const SweepSummary& summary) {
+  return interval_of_draws(std::move(draws), summary.bootstrap.level);
+}
+
+void add_interval(const std::optional<Interval>& interval, const std::string& prefix, Json& json) {
+  if (interval) {
+    json[prefix + "low"] = interval->low;
+    json[prefix + "high"] = interval->high;
+  }
 }
 
 std::vector<const VariantSummary*> of_method(const SweepSummary& summary,
@@ -70,10 +78,8 @@ Json spearman_json(const SweepSummary& sweep,
                    const std::vector<Variant>& variants) {
   const std::vector<double> layers = layers_of(summaries, variants);
   std::vector<double> dips;
-  size_t draws = summaries.front()->dip_draws.size();
   for (const VariantSummary* summary : summaries) {
     dips.push_back(summary->dip);
-    draws = std::min(draws, summary->dip_draws.size());
   }
   const std::optional<double> rho = spearman(layers, dips);
   if (!rho) {
@@ -81,21 +87,19 @@ Json spearman_json(const SweepSummary& sweep,
   }
   Json json{{"rho", *rho}};
   std::vector<double> drawn;
-  for (size_t draw = 0; draw < draws; ++draw) {
+  for (size_t draw = 0; draw < summaries.front()->dip_draws.size(); ++draw) {
     for (size_t i = 0; i < summaries.size(); ++i) {
       dips[i] = summaries[i]->dip_draws[draw];
     }
-    drawn.push_back(spearman(layers, dips).value_or(0.0));
+    if (std::ranges::none_of(dips, [](double dip) { return std::isnan(dip); })) {
+      drawn.push_back(spearman(layers, dips).value_or(0.0));
+    }
   }
-  if (!drawn.empty()) {
-    const Interval interval = interval_of(std::move(drawn), sweep);
-    json["low"] = interval.low;
-    json["high"] = interval.high;
-  }
+  add_interval(interval_of(std::move(drawn), sweep), "", json);
   return json;
 }
 
-/// Differences of two draws; their length is the shorter one's.
+/// Differences draw by draw.
 std::vector<double> difference_of(const std::vector<double>& first,
                                   const std::vector<double>& second) {
   std::vector<double> differences;
@@ -111,9 +115,9 @@ Json indistinguishable_json(const SweepSummary& sweep,
   std::ranges::stable_sort(summaries, std::ranges::greater{}, &VariantSummary::dip);
   Json pairs = Json::array();
   for (size_t i = 0; i + 1 < summaries.size(); ++i) {
-    std::vector<double> differences =
-        difference_of(summaries[i]->dip_draws, summaries[i + 1]->dip_draws);
-    if (differences.empty() || interval_of(std::move(differences), sweep).low <= 0.0) {
+    const std::optional<Interval> interval =
+        interval_of(difference_of(summaries[i]->dip_draws, summaries[i + 1]->dip_draws), sweep);
+    if (!interval || interval->low <= 0.0) {
       pairs.push_back(
           {variants[summaries[i]->variant].layer, variants[summaries[i + 1]->variant].layer});
     }
@@ -148,16 +152,10 @@ SweepSummary summarize_sweep(const ProbeSet& set,
 
 Json variant_json(const SweepSummary& summary, const VariantSummary& variant, size_t groups) {
   Json json{{summary.measure.name, variant.value}};
-  if (variant.value_interval) {
-    json["low"] = variant.value_interval->low;
-    json["high"] = variant.value_interval->high;
-  }
+  add_interval(variant.value_interval, "", json);
   if (variant.variant != 0) {
     json["dip"] = variant.dip;
-  }
-  if (variant.variant != 0 && variant.dip_interval) {
-    json["dip_low"] = variant.dip_interval->low;
-    json["dip_high"] = variant.dip_interval->high;
+    add_interval(variant.dip_interval, "dip_", json);
   }
   if (variant.groups < groups) {
     json["groups"] = variant.groups;
@@ -189,12 +187,7 @@ Json difference_json(const SweepSummary& first,
   for (const VariantSummary* one : of_method(first, variants, method)) {
     const VariantSummary& other = second.variants[one->variant];
     Json entry{{"layer", variants[one->variant].layer}, {"dip", one->dip - other.dip}};
-    std::vector<double> draws = difference_of(one->dip_draws, other.dip_draws);
-    if (!draws.empty()) {
-      const Interval interval = interval_of(std::move(draws), first);
-      entry["low"] = interval.low;
-      entry["high"] = interval.high;
-    }
+    add_interval(interval_of(difference_of(one->dip_draws, other.dip_draws), first), "", entry);
     layers.push_back(std::move(entry));
   }
   return {{"layers", std::move(layers)}};

@@ -22,6 +22,19 @@ int64_t head_in_layers(const ModelConfig& config) {
                            config.vocab_size * config.hidden_size / parameters_per_layer(config));
 }
 
+/// A race is looked at the more often the better, but items share their context within a chunk,
+/// which small chunks would compute again and again.
+PackingOptions packing_of(const SweepOptions& options, const ProbeSet& set) {
+  constexpr int64_t kTokensBetweenLooks = 512;
+  const bool is_text =
+      std::ranges::all_of(set.groups, [](const SequenceGroup& group) { return group.size() == 1; });
+  PackingOptions packing = options.packing;
+  if (options.race && is_text) {
+    packing.chunk_tokens = std::min(packing.chunk_tokens, kTokensBetweenLooks);
+  }
+  return packing;
+}
+
 class Sweep final {
  public:
   Sweep(const CausalLM& base,
@@ -34,7 +47,7 @@ class Sweep final {
         variants_(variants),
         options_(options),
         control_(control),
-        chunks_(pack_groups(set.groups, options.packing, base.device())) {
+        chunks_(pack_groups(set.groups, packing_of(options, set), base.device())) {
     scores_.values.assign(
         variants.size(),
         {set.measures.size(), std::vector<double>(set.groups.size(), kNotMeasured)});
@@ -60,8 +73,17 @@ class Sweep final {
     return fmt::format("{} {} {}", set_.name, chunk, variants_[variant].name());
   }
 
-  bool is_noted(size_t chunk, size_t variant) const {
-    return control_.journal.find(journal_name(chunk, variant)) != nullptr;
+  /// What the journal has of it, if that is a number for each measure and group.
+  const Json* known(size_t chunk, size_t variant) const {
+    const Json* const found = control_.journal.find(journal_name(chunk, variant));
+    const size_t groups = chunks_[chunk].last_group - chunks_[chunk].first_group;
+    const bool fits = found != nullptr && found->is_array() &&
+                      found->size() == set_.measures.size() &&
+                      std::ranges::all_of(*found, [&](const Json& values) {
+                        return values.is_array() && values.size() == groups &&
+                               std::ranges::all_of(values, &Json::is_number);
+                      });
+    return fits ? found : nullptr;
   }
 
   PlanTrie trie_of(const std::vector<size_t>& variants) const {
@@ -78,7 +100,7 @@ class Sweep final {
     for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
       std::vector<size_t> open;
       std::ranges::copy_if(running, std::back_inserter(open), [&](size_t variant) {
-        return !is_noted(chunk, variant);
+        return known(chunk, variant) == nullptr;
       });
       layers += trie_of(open).layer_count() + std::ssize(open) * head_in_layers(base_.config);
     }
@@ -89,17 +111,16 @@ class Sweep final {
   std::vector<size_t> take_up(size_t chunk, const std::vector<size_t>& running) {
     std::vector<size_t> open;
     for (const size_t variant : running) {
-      if (!is_noted(chunk, variant)) {
+      const Json* const values = known(chunk, variant);
+      if (values == nullptr) {
         open.push_back(variant);
         continue;
       }
-      const Json& noted = *control_.journal.find(journal_name(chunk, variant));
       for (size_t measure = 0; measure < set_.measures.size(); ++measure) {
-        for (size_t i = 0; i < noted.at(measure).size(); ++i) {
-          const Json& value = noted[measure][i];
-          scores_.values[variant][measure][chunks_[chunk].first_group + i] =
-              value.is_number() ? value.get<double>() : kNotMeasured;
-        }
+        std::ranges::transform((*values)[measure],
+                               scores_.values[variant][measure].begin() +
+                                   static_cast<int64_t>(chunks_[chunk].first_group),
+                               [](const Json& value) { return value.get<double>(); });
       }
     }
     return open;

@@ -28,7 +28,7 @@ struct SweepOptions {
   PackingOptions packing = {};
   int64_t logit_rows = 256;
   /// Only the best and the worst so many variants of each method are wanted exactly: those that
-  /// are, with confidence, neither are left where they are.
+  /// are, with confidence, neither are left where they are. Looked at after each chunk.
   std::optional<int64_t> race = {};
 };
 

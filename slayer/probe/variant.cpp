@@ -48,9 +48,11 @@ std::vector<Variant> removal_variants(int64_t layers, int64_t span) {
   require_between("span of layers to remove", span, 1, layers - 1);
   std::vector<Variant> variants;
   for (int64_t first = 0; first + span <= layers; ++first) {
+    const std::vector<int64_t> removed = consecutive(first, span);
     variants.push_back({.method = "remove",
                         .layer = first,
-                        .plan = prune_plan(layers, {.layers = consecutive(first, span)})});
+                        .removed = removed,
+                        .plan = prune_plan(layers, {.layers = removed})});
   }
   return variants;
 }

@@ -12,7 +12,7 @@ namespace slayer {
 struct Variant {
   std::string method;  ///< "base", "remove", "last", "expand", "prune" or "collapse".
   int64_t layer = 0;   ///< The first layer removed, the one repeated; of "last", how many.
-  std::vector<int64_t> removed = {};  ///< Of "prune" and "collapse".
+  std::vector<int64_t> removed = {};  ///< Of "remove", "prune" and "collapse".
   Plan plan = {};
 
   /// Unique within a sweep: "remove 5", "prune 5,6".

@@ -67,9 +67,8 @@ TEST(AutoPlan, IsThePapersForFallingImportance) {
   EXPECT_FALSE(made.is_measured);
   ASSERT_EQ(made.reasons.size(), 9U);
   EXPECT_EQ(made.reasons[0],
-            "prune 30, 31 (absorbed by the layer before): of all sets of 2 the cheapest on general "
-            "text, +0.041 nats per token as the sum of each alone; not measured together (slayer "
-            "probe --prune)");
+            "prune 30, 31 (absorbed by the layer before): cheapest alone on general text, +0.041 "
+            "nats per token as the sum of each; not measured together (slayer probe --prune)");
   EXPECT_EQ(made.reasons[1],
             "new after 1: layers 0 and 1 cost 3.721 nats per token of the domain when removed");
 }
@@ -103,9 +102,10 @@ TEST(AutoPlan, PrunesWhatWasMeasuredTogether) {
   const AutoPlan made = plan_of(probe, {.new_layers = 1, .prune = 2});
   EXPECT_TRUE(made.is_measured);
   EXPECT_DOUBLE_EQ(made.prune_cost, 0.25);
-  EXPECT_EQ(made.reasons[0],
-            "prune 3, 5 (absorbed by the layer before): of all sets of 2 the cheapest on general "
-            "text, +0.250 nats per token before training");
+  EXPECT_EQ(
+      made.reasons[0],
+      "prune 3, 5 (absorbed by the layer before): of the sets of 2 that were tried the cheapest "
+      "on general text, +0.250 nats per token before training");
   const AutoPlan dropped = plan_of(probe, {.new_layers = 1, .prune = 2, .mode = PruneMode::kDrop});
   EXPECT_DOUBLE_EQ(dropped.prune_cost, 0.3);
   const AutoPlan one = plan_of(probe, {.new_layers = 0, .prune = 1});
@@ -122,6 +122,20 @@ TEST(AutoPlan, InsertsForTheDomainAndPrunesForTheGeneralText) {
   const AutoPlan made = plan_of(probe, {.new_layers = 1, .prune = 1});
   EXPECT_EQ(places_of(made.plan), (std::vector<int64_t>{4}));
   EXPECT_EQ(dropped_layers(made.plan), (std::vector<int64_t>{0, 1}));  // 0 absorbs 1.
+}
+
+TEST(AutoPlan, TakesTheOtherSectionWhereOneHasTasksOnly) {
+  const Json probe{{"format", 1},
+                   {"model", "0123456789abcdef"},
+                   {"layers", 4},
+                   {"domain", {{"tasks", {{"qa", Json::object()}}}}},
+                   {"general", {{"remove", removal_of({1, 4, 2, 3})}}}};
+  EXPECT_EQ(places_of(plan_of(probe, {.new_layers = 1}).plan), (std::vector<int64_t>{2}));
+  Json tasks_only = probe;
+  tasks_only.erase("general");
+  EXPECT_EQ(message_of([&] { plan_of(tasks_only, {.new_layers = 1}); }),
+            "probe.json: domain.remove: found tasks only, expected a removal sweep on text (slayer "
+            "probe --method remove)");
 }
 
 TEST(AutoPlan, PutsBlocksAfterSingleLayersWherePairsDoNotReach) {
@@ -162,6 +176,12 @@ TEST(AutoPlan, RefusesWhatDoesNotFit) {
             "new layers: found 5, expected 0 to 4, one for each kept layer at most");
   EXPECT_EQ(message_of([&] { plan_of(probe, {.prune = 4}); }),
             "layers to prune: found 4, expected 0 to 3");
+  EXPECT_EQ(message_of([&] { plan_of(probe, {.budget = 9.0}); }).substr(0, 71),
+            "budget 9: new layers: found 34, expected 0 to 4, one for each kept laye");
+  EXPECT_EQ(
+      message_of([&] { plan_of(probe, {.new_layers = 1, .prune = 1, .budget = 1.1}); }),
+      "budget: found the numbers of new layers and of layers to prune beside it, expected one "
+      "of the two at most; the budget gives the other");
   Json spans = probe;
   spans["remove"]["span"] = 2;
   EXPECT_EQ(message_of([&] { plan_of(spans, {.new_layers = 1}); }),
@@ -169,8 +189,8 @@ TEST(AutoPlan, RefusesWhatDoesNotFit) {
   Json none = probe;
   none.erase("remove");
   EXPECT_EQ(message_of([&] { plan_of(none, {.new_layers = 1}); }),
-            "probe.json: remove: found nothing, expected a removal sweep (slayer probe --method "
-            "remove)");
+            "probe.json: remove: found nothing, expected a removal sweep on text (slayer probe "
+            "--method remove)");
   Json short_one = probe;
   short_one["remove"]["layers"].erase(3);
   EXPECT_EQ(message_of([&] { plan_of(short_one, {.new_layers = 1}); }),

@@ -160,6 +160,63 @@ TEST(Probe, GoesOnFromWhatIsMeasured) {
   EXPECT_EQ(ProbeJournal(path, "another").find("text 0 base 0"), nullptr);
 }
 
+TEST(Probe, MeasuresAgainWhatTheJournalHasOfAnotherShape) {
+  const CausalLM model = fixture_model("smollm");
+  const ProbeOptions options = quick({.remove = true});
+  ProbeJournal fresh;
+  const Json expected = probe_text(model, options, fresh);
+  ProbeJournal journal;
+  journal.add("text 0 remove 1", Json::parse("[[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]]"));
+  journal.add("text 0 remove 2", Json::parse("[[\"nan\"]]"));
+  journal.add("text 0 base 0", 7);
+  EXPECT_EQ(compact_text(probe_text(model, options, journal)), compact_text(expected));
+}
+
+TEST(Probe, RacesToTheSameBestAndWorst) {
+  const CausalLM model = fixture_model("smollm");
+  ProbeOptions options = quick({.remove = true, .expand = true});
+  const auto probe = [&] {
+    ProbeJournal journal;
+    return run_probe(model, "hash", {{.texts = {made_text(30)}}}, options, {.journal = journal});
+  };
+  const Json whole = probe();
+  options.sweep.race = 1;
+  options.sweep.packing.chunk_tokens = 16;
+  const Json raced = probe();
+  EXPECT_EQ(raced["race"], 1);
+  EXPECT_NEAR(raced["base"]["loss"].get<double>(), whole["base"]["loss"].get<double>(), 1e-6);
+  size_t stopped = 0;
+  for (const char* const method : {"remove", "expand"}) {
+    const auto loss = [](const Json& layer) { return layer["loss"].get<double>(); };
+    const Json& layers = whole[method]["layers"];
+    const auto [best, worst] = std::ranges::minmax_element(layers, {}, loss);
+    for (const auto& extreme : {best, worst}) {
+      const Json& same = raced[method]["layers"][(*extreme)["layer"].get<size_t>()];
+      EXPECT_FALSE(same.contains("groups"));
+      EXPECT_NEAR(loss(same), loss(*extreme), kLossTolerance);
+    }
+    stopped += static_cast<size_t>(std::ranges::count_if(
+        raced[method]["layers"], [](const Json& layer) { return layer.contains("groups"); }));
+  }
+  EXPECT_GE(stopped, 1U);
+}
+
+TEST(Probe, SearchesWhatToPruneOnTheDomainWhereThereIsNoGeneralText) {
+  ProbeJournal journal;
+  const Json json = run_probe(fixture_model("smollm"),
+                              "hash",
+                              {{.name = "domain", .texts = {made_text(3, "domain")}}},
+                              quick({.remove = true, .span = 2, .prune = 1}),
+                              {.journal = journal});
+  const Json& step = json["domain"]["prune"]["steps"][0];
+  // One layer at a time, whatever the sweep's span.
+  EXPECT_NEAR(step["loss"].get<double>(),
+              loss_alone(fixture_model("smollm"),
+                         prune_plan(4, {.layers = step["layers"].get<std::vector<int64_t>>()}),
+                         3),
+              kLossTolerance);
+}
+
 TEST(Probe, SaysThatARunWithoutAFileBeginsAnew) {
   std::stop_source source;
   source.request_stop();

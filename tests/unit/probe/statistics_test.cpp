@@ -1,5 +1,9 @@
+#include <algorithm>
+#include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
+#include <numeric>
+#include <random>
 
 #include "slayer/probe/race.h"
 #include "slayer/probe/resampling.h"
@@ -119,34 +123,125 @@ TEST(DifferenceJson, SubtractsTheDipsOfTwoTexts) {
   EXPECT_EQ(compact_text(json), R"({"layers":[{"layer":0,"dip":2.0,"low":2.0,"high":2.0}]})");
 }
 
-/// A variant's values: `mean` with a little noise of its own.
-std::vector<std::vector<double>> noisy(double mean, size_t seed) {
-  std::vector<double> values;
-  for (size_t group = 0; group < 6; ++group) {
-    values.push_back(2.0 * (mean + 0.01 * static_cast<double>((seed * 7 + group * 5) % 11)));
-  }
-  return {values};
-}
-
-TEST(Race, StopsWhatIsCertainlyInTheMiddleAndKeepsBaseAndExtremes) {
+TEST(SummarizeSweep, PairsTheDrawsOfVariantsThatMissSomeUnits) {
+  // The second saw only the first of three units: draws without it have no value, and the others
+  // must stay where they are.
   const SweepScores scores{
-      .values = {noisy(1, 0), noisy(5, 1), noisy(4, 2), noisy(3, 3), noisy(2.99, 4), noisy(2, 5)}};
-  const std::vector<size_t> all{0, 1, 2, 3, 4, 5};
-  const auto race = [&](size_t groups, int64_t wanted) {
-    return survivors(made_set(), made_variants(5), scores, all, groups, wanted);
-  };
-  EXPECT_EQ(race(6, 1), (std::vector<size_t>{0, 1, 5}));
-  EXPECT_EQ(race(6, 2), (std::vector<size_t>{0, 1, 2, 3, 4, 5}));  // 3 and 4: who is second last?
-  EXPECT_EQ(race(3, 1), all);                                      // Too early to say.
+      .values = {{{2, 2, 2, 2, 2, 2}},
+                 {{4, 4, 6, 6, 8, 8}},
+                 {{5, 5, kNotMeasured, kNotMeasured, kNotMeasured, kNotMeasured}}}};
+  const SweepSummary summary = summarize_sweep(made_set(), scores, 0, {.draws = 200});
+  const std::vector<double>& whole = summary.variants[1].dip_draws;
+  const std::vector<double>& part = summary.variants[2].dip_draws;
+  ASSERT_EQ(whole.size(), part.size());
+  size_t without = 0;
+  for (size_t draw = 0; draw < whole.size(); ++draw) {
+    without += std::isnan(part[draw]) ? 1 : 0;
+    if (std::isnan(part[draw])) {
+      EXPECT_GE(whole[draw], 2.0);  // Of the second and third unit only.
+    }
+  }
+  EXPECT_GT(without, 20U);
+  EXPECT_DOUBLE_EQ(summary.variants[2].dip_interval.value().low, 1.5);
+  const Json json = method_json(summary, made_variants(2), "remove", 6);
+  EXPECT_EQ(compact_text(json["indistinguishable"]).size(), 7U);
 }
 
-TEST(Race, KeepsVariantsThatNoiseMixes) {
-  SweepScores scores{.values = {noisy(1, 0), noisy(3, 1), noisy(3, 2), noisy(3, 3)}};
-  scores.values[1][0] = {9, 1, 8, 2, 7, 3};
-  scores.values[2][0] = {5, 5, 5, 5, 5, 5};
-  scores.values[3][0] = {1, 9, 2, 8, 3, 7};
-  const std::vector<size_t> all{0, 1, 2, 3};
-  EXPECT_EQ(survivors(made_set(), made_variants(3), scores, all, 6, 1), all);
+/// Losses of so many removals, each a group's difficulty, the variant's own mean and noise.
+struct MadeRace {
+  static constexpr size_t kGroups = 48;
+  ProbeSet set;
+  std::vector<Variant> variants;
+  SweepScores scores;
+
+  MadeRace(const std::vector<double>& means, double noise, uint32_t seed)
+      : variants(made_variants(means.size())) {
+    set.measures = {{.name = "loss", .higher_is_better = false}};
+    std::mt19937 generator(seed);
+    std::normal_distribution<double> normal;
+    scores.values.assign(variants.size(), {std::vector<double>()});
+    for (size_t group = 0; group < kGroups; ++group) {
+      set.groups.emplace_back();
+      set.weights.push_back(group % 5 == 0 ? 60.0 : 100.0);
+      const double difficulty = 3.0 + normal(generator);
+      for (size_t variant = 0; variant < variants.size(); ++variant) {
+        const double mean = variant == 0 ? 0.0 : means[variant - 1];
+        const double loss = difficulty + mean + noise * normal(generator);
+        scores.values[variant][0].push_back(loss * set.weights.back());
+      }
+    }
+  }
+
+  /// How many groups each variant is measured on when the race is looked at after every other one.
+  std::vector<size_t> run(int64_t wanted) const {
+    std::vector<size_t> running(variants.size());
+    std::iota(running.begin(), running.end(), size_t{0});
+    std::vector<size_t> measured(variants.size(), 0);
+    for (size_t groups = 2; groups <= kGroups; groups += 2) {
+      for (const size_t variant : running) {
+        measured[variant] = groups;
+      }
+      running = survivors(set, variants, scores, running, groups, wanted);
+    }
+    return measured;
+  }
+
+  /// The best and the worst `wanted` on all groups, without the base.
+  std::vector<size_t> extremes(size_t wanted) const {
+    std::vector<size_t> order(variants.size() - 1);
+    std::iota(order.begin(), order.end(), size_t{1});
+    std::ranges::sort(order, {}, [&](size_t variant) {
+      const std::vector<double>& values = scores.values[variant][0];
+      return std::accumulate(values.begin(), values.end(), 0.0);
+    });
+    order.erase(order.begin() + static_cast<int64_t>(wanted),
+                order.end() - static_cast<int64_t>(wanted));
+    return order;
+  }
+};
+
+/// As the dips of a model: many alike in the middle, a few that stand out.
+std::vector<double> dips_of_layers() {
+  std::vector<double> dips{8.0, 3.5, 0.9};
+  for (int layer = 3; layer < 28; ++layer) {
+    dips.push_back(0.1 + 0.02 * ((layer * 11) % 25));
+  }
+  dips.insert(dips.end(), {1.5, 3.0});
+  return dips;
+}
+
+TEST(Race, KeepsTheBestAndTheWorstOfAFullSweepAndStopsOthersEarly) {
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    const MadeRace race(dips_of_layers(), /*noise=*/0.05, seed);
+    for (const size_t wanted : {1U, 3U, 5U}) {
+      const std::vector<size_t> measured = race.run(static_cast<int64_t>(wanted));
+      EXPECT_EQ(measured[0], MadeRace::kGroups);  // The base.
+      for (const size_t variant : race.extremes(wanted)) {
+        EXPECT_EQ(measured[variant], MadeRace::kGroups) << "variant " << variant;
+      }
+      const size_t total = std::accumulate(measured.begin(), measured.end(), size_t{0});
+      EXPECT_LT(total, measured.size() * MadeRace::kGroups * (wanted < 5 ? 4 : 6) / 10);
+      EXPECT_GE(std::ranges::min(measured), 4U);  // Fewer groups say nothing.
+    }
+  }
+}
+
+TEST(Race, StopsNobodyWhoseChanceIsRealHoweverManyAreAlike) {
+  // Twelve variants that only noise tells apart: each look sees leaders, and none is certain.
+  size_t wrong = 0;
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    const MadeRace race(std::vector<double>(12, 0.3), /*noise=*/0.2, seed);
+    const std::vector<size_t> measured = race.run(2);
+    wrong += static_cast<size_t>(std::ranges::count_if(
+        race.extremes(2), [&](size_t variant) { return measured[variant] != MadeRace::kGroups; }));
+  }
+  EXPECT_LE(wrong, 2U);  // Of 80.
+}
+
+TEST(Race, StopsNobodyWhereAllAreWanted) {
+  const MadeRace race({1.0, 2.0, 3.0, 4.0}, /*noise=*/0.001, 0);
+  EXPECT_EQ(race.run(2), std::vector<size_t>(5, MadeRace::kGroups));
 }
 
 }  // namespace
