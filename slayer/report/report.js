@@ -74,7 +74,9 @@
       const points = (ys) => one.x.map((x, i) => ({x, y: ys[i]})).filter((point) => point.y !== null);
       datasets.push({
         label: one.name, data: points(one.y), borderColor: stroke, backgroundColor: stroke,
-        borderWidth: 2, pointRadius: one.x.length > 60 ? 0 : 2, tension: 0,
+        borderWidth: 2, tension: 0,
+        pointRadius: (one.stopped || []).includes(true) ? one.stopped.map((isStopped) => isStopped ? 5 : 2) : one.x.length > 60 ? 0 : 2,
+        pointStyle: one.stopped ? one.stopped.map((isStopped) => isStopped ? "star" : "circle") : "circle",
       });
       if (one.low && one.low.every((value) => typeof value === "number")) {
         const edge = {borderWidth: 0, pointRadius: 0, backgroundColor: stroke + "33", label: ""};
@@ -154,12 +156,12 @@
   function heldOut(summary) {
     const interval = (result) => fixed(result.perplexity, 2) +
       ("low" in result ? " (" + fixed(result.low, 2) + " to " + fixed(result.high, 2) + ")" : "");
-    const rows = [["text", "documents", "tokens", "base", "new", "change"]];
+    const rows = [["text", "change", "base", "new", "documents", "tokens"]];  // On a phone the first columns show.
     for (const [kind, text] of Object.entries(summary.text)) {
       const change = signed(100 * text.change, 1) + " %" + ("change_low" in text
         ? " (" + signed(100 * text.change_low, 1) + " to " + signed(100 * text.change_high, 1) + ")" : "");
-      rows.push([kind, text.documents, text.tokens, interval(text.base), interval(text.new),
-        verdict(change, text.change_low, text.change_high, true)]);
+      rows.push([kind, verdict(change, text.change_low, text.change_high, true), interval(text.base), interval(text.new),
+        text.documents, text.tokens]);
     }
     return section("Perplexity on held-out text", table(rows),
       h("p.note", {}, "Lower is better. 95 % bootstrap intervals over documents; the change is paired."));
@@ -186,32 +188,76 @@
       h("p.note", {}, "On the same items. Intervals by paired bootstrap over items; p is McNemar's exact test."));
   }
 
-  // The methods of a probe that give one value a layer, as chart series; the two kinds of text share
-  // a chart.
+  // What each method of a probe gives for a layer, and what the layers of its curve are.
+  const PROBED = {
+    remove: {what: "Loss without each layer", key: "loss"},
+    last: {what: "Loss without the last layers", key: "loss", x: "layers left out at the end"},
+    expand: {what: "Loss when each layer runs again after itself", key: "loss"},
+    angular: {what: "Angle between what enters and what leaves each layer", key: "angular", y: "angle / π"},
+    gradient: {what: "Importance by the gradient", key: "importance", y: "sum of |weight × gradient|"},
+    lens: {what: "Loss when a layer's output goes straight to the head", key: "loss"},
+  };
+
+  // The kinds of text of a probe: [name, its part].
+  const kindsOf = (probe) => [["", probe], ["domain", probe.domain], ["general", probe.general]].filter(([, part]) => part);
+
+  function layerSeries(name, layers, key) {
+    const most = Math.max(...layers.map((entry) => entry.groups || 0));
+    return {
+      name, x: layers.map((entry) => entry.layer), y: layers.map((entry) => entry[key]),
+      low: layers.map((entry) => entry.low), high: layers.map((entry) => entry.high),
+      stopped: layers.map((entry) => entry.groups < most),
+    };
+  }
+
+  // One chart a method; the two kinds of text share it.
   function probeCurves(probe) {
-    const sources = [["", probe], ["domain", probe.domain], ["general", probe.general]];
-    const methods = {};
-    for (const [kind, part] of sources) {
-      for (const [method, result] of Object.entries(part || {})) {
-        if (result && Array.isArray(result.layers) && result.layers.length > 0) {
-          (methods[method] = methods[method] || []).push([kind, result.layers, part.base]);
-        }
+    return Object.entries(PROBED).flatMap(([method, {what, key, x, y}]) => {
+      const parts = kindsOf(probe).filter(([, part]) => part[method] && part[method].layers && part[method].layers.length > 0);
+      if (parts.length === 0) { return []; }
+      const series = parts.map(([kind, part]) => layerSeries(kind || method, part[method].layers, key));
+      const span = parts[0][1][method].span || 1;
+      const notes = [span > 1 ? " and the " + (span - 1) + " after it" : ""];
+      if (key === "loss" && parts[0][1].base) {
+        notes.push("; the base's is " + parts.map(([kind, part]) => fixed(part.base.loss, 3) + (kind ? " (" + kind + ")" : "")).join(", "));
       }
-    }
-    return Object.entries(methods).map(([method, parts]) => {
-      const first = parts[0][1][0];
-      const key = ["loss", "distance", "value", "score"].find((name) => typeof first[name] === "number") ||
-        Object.keys(first).find((name) => name !== "layer" && typeof first[name] === "number");
-      const series = parts.map(([kind, layers]) => ({
-        name: kind || method, x: layers.map((entry) => entry.layer), y: layers.map((entry) => entry[key]),
-        low: layers.map((entry) => entry.low), high: layers.map((entry) => entry.high),
-      }));
-      const base = parts[0][2];
-      const note = key === "loss" && base && typeof base.loss === "number"
-        ? "; the base's loss is " + parts.map(([kind, , one]) => fixed(one.loss, 3) + (kind ? " (" + kind + ")" : "")).join(", ") : "";
-      return lineChart(method + ": " + key + " by layer, with 95 % intervals" + note, series, "layer",
-        key === "loss" ? "nats per token" : key);
+      if (series.some((one) => one.stopped.includes(true))) { notes.push("; stars: stopped early"); }
+      return [lineChart(what + notes.join("") + ". Bands: 95 % intervals.", series, x || "layer", y || "nats per token")];
     });
+  }
+
+  // A task's metrics under the sweeps that measured them.
+  function taskCurves(probe) {
+    return kindsOf(probe).flatMap(([, part]) => Object.entries(part.tasks || {})).flatMap(([task, metrics]) =>
+      ["acc", "acc_norm", "loglikelihood"].filter((metric) => metrics[metric]).flatMap((metric) =>
+        ["remove", "last", "expand"].filter((method) => metrics[metric][method]).map((method) => lineChart(
+          task + ", " + metric + ": " + PROBED[method].what.replace("Loss ", "") + "; the base's is " +
+            fixed(metrics[metric].base[metric], 3) + ". Bands: 95 % intervals.",
+          [layerSeries(method, metrics[metric][method].layers, metric)], PROBED[method].x || "layer", metric))));
+  }
+
+  function differenceCurves(probe) {
+    return Object.entries(probe.domain_minus_general || {}).filter(([method, sweep]) => PROBED[method] && sweep.layers)
+      .map(([method, sweep]) => lineChart(PROBED[method].what + ": how much more it costs on domain than on general text.",
+        [layerSeries(method, sweep.layers, "dip")], PROBED[method].x || "layer", "nats per token"));
+  }
+
+  function pruneTable(probe) {
+    const found = kindsOf(probe).find(([, part]) => part.prune && part.prune.steps);
+    if (!found) { return null; }
+    const cost = (step) => step ? signed(step.dip, 3) +
+      ("dip_low" in step ? " (" + signed(step.dip_low, 3) + " to " + signed(step.dip_high, 3) + ")" : "") : "";
+    return [h("h3", {}, "Layers that cost least together"), table([["layers", "cost when dropped", "when absorbed"],
+      ...found[1].prune.steps.map((step) => [step.layers.join(", "), cost(step), cost(step.collapse)])]),
+      h("p.note", {}, "Nats per token above the base's loss, with 95 % intervals.")];
+  }
+
+  // From dark to bright, evenly to the eye (viridis).
+  const RAMP = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
+  function rampColor(share) {
+    const at = Math.min(share, 0.9999) * (RAMP.length - 1);
+    const below = Math.floor(at);
+    return "rgb(" + RAMP[below].map((value, i) => Math.round(value + (at - below) * (RAMP[below + 1][i] - value))).join(" ") + ")";
   }
 
   // rows[span - 1][start]: distance between the input of layer `start` and what leaves `span` layers
@@ -220,25 +266,23 @@
     const values = rows.flat().filter((value) => typeof value === "number");
     const low = Math.min(...values);
     const high = Math.max(...values);
-    const shade = (value) => {
-      const share = high > low ? (value - low) / (high - low) : 0;
-      return "background: hsl(" + fixed(230 - 190 * share, 0) + " 75% " + fixed(30 + 35 * share, 0) + "%)";
-    };
+    const shade = (value) => "background: " + rampColor(high > low ? (value - low) / (high - low) : 0);
     const head = h("tr", {}, h("th", {}), rows[0].map((_, start) => h("th", {}, start % 5 ? "" : String(start))));
     const body = rows.map((row, index) => h("tr", {}, h("th", {}, (index + 1) % 5 ? "" : String(index + 1)),
       rows[0].map((_, start) => typeof row[start] === "number"
         ? h("td", {style: shade(row[start]), title: "from layer " + start + ", " + (index + 1) + " layers: " + fixed(row[start], 3)})
         : h("td", {}))));
+    const ramp = "linear-gradient(to right, " + RAMP.map((_, i) => rampColor(i / (RAMP.length - 1))).join(", ") + ")";
     return h("figure", {}, h("div.scroll", {}, h("table.heat", {}, head, body)),
-      h("figcaption", {}, title + ": start of the span across, its length down; dark " + fixed(low, 3) +
-        ", bright " + fixed(high, 3) + "."));
+      h("div.ramp", {}, fixed(low, 3), h("i", {style: "background: " + ramp}), fixed(high, 3)),
+      h("figcaption", {}, title + ": first layer of the span across, its length down."));
   }
 
   function probeSection(probe) {
-    const maps = [["", probe], ["domain", probe.domain], ["general", probe.general]]
-      .filter(([, part]) => part && part.angular && Array.isArray(part.angular.spans))
-      .map(([kind, part]) => heatMap("Angular distance" + (kind ? " on " + kind + " text" : ""), part.angular.spans));
-    return section("Which layers matter", h("div.charts", {}, probeCurves(probe)), maps);
+    const maps = kindsOf(probe).filter(([, part]) => part.angular && Array.isArray(part.angular.spans))
+      .map(([kind, part]) => heatMap("Angle / π over spans of layers" + (kind ? ", " + kind + " text" : ""), part.angular.spans));
+    return section("Which layers matter",
+      h("div.charts", {}, probeCurves(probe), differenceCurves(probe), taskCurves(probe), maps), pruneTable(probe));
   }
 
   // how: what summary.json says of the training.
@@ -358,7 +402,7 @@
     return [
       h("h1", {}, data.title),
       h("div.subtitle", {}, "slayer " + data.version + (summary && summary.base ? ", base " + summary.base : "")),
-      data.answer ? answerBox(data.answer) : probe && !plan ? null
+      data.answer ? answerBox(data.answer) : !data.machine ? null  // A probe alone.
         : h("div.answer", {}, "This run is not finished; here is what there is."),
       summary && summary.variants ? variantsSection(summary.variants) : null,
       plan ? layerPicture(plan, summary && summary.plan) : null,

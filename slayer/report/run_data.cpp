@@ -132,8 +132,18 @@ Json read_run(const std::filesystem::path& run) {
 Json read_probe(const std::filesystem::path& file) {
   const Json probe = read_json_file(file);
   JsonObject(probe, file.string()).integer("format", 1, 1);
-  JsonObject(probe, file.string()).object("base");
-  return {{"title", file.filename().string()}, {"version", version()}, {"probe", probe}};
+  if (!probe.contains("domain") && !probe.contains("general")) {
+    JsonObject(probe, file.string()).object("base");
+  }
+  Json data = {{"title", file.filename().string()}, {"version", version()}, {"probe", probe}};
+  const std::filesystem::path beside = file.parent_path() / "plan.json";
+  const Json plan = std::filesystem::exists(beside) ? read_json_file(beside) : Json::object();
+  const Json source = plan.value("source", Json::object());
+  if (source.is_object() && source.contains("hash") && probe.contains("model") &&
+      source["hash"] == probe["model"]) {
+    data["plan"] = plan;
+  }
+  return data;
 }
 
 }  // namespace slayer

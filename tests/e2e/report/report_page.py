@@ -33,6 +33,23 @@ HARNESS = """<!DOCTYPE html><body style="margin: 0">
 <iframe src="measured.html" style="border: 0; width: %dpx; height: %dpx"></iframe></body>"""
 
 
+def probe_part(scale):
+    """One kind of text of a probe.json."""
+    def sweep(height):
+        return {"layers": [{"layer": i, "loss": 2.3 + height * math.exp(-i / 3), "low": 2.2 + height * math.exp(-i / 3),
+                            "high": 2.5 + height * math.exp(-i / 3), "dip": height * math.exp(-i / 3),
+                            "groups": 32 if i % 7 else 12} for i in range(30)], "span": 1}
+    prune = [{"count": n, "layers": list(range(14, 14 + n)), "loss": 2.4, "dip": 0.1 * n, "dip_low": 0.08 * n, "dip_high": 0.12 * n,
+              "collapse": {"loss": 2.3, "dip": 0.05 * n, "dip_low": 0.03 * n, "dip_high": 0.07 * n}} for n in (1, 2)]
+    return {"text": {}, "base": {"loss": 2.2, "low": 2.1, "high": 2.3}, "remove": sweep(8 * scale), "expand": sweep(2 * scale),
+            "lens": sweep(7), "prune": {"steps": prune},
+            "gradient": {"layers": [{"layer": i, "importance": 9 / (i + 1), "low": 7 / (i + 1), "high": 11 / (i + 1), "norm": 1.0,
+                                     "projections": {}} for i in range(30)]},
+            "angular": {"layers": [{"layer": i, "angular": scale * 0.5 / (i + 1), "low": 0.4 / (i + 1), "high": 0.6 / (i + 1)}
+                                   for i in range(30)],
+                        "spans": [[min(0.6, 0.1 + n / 60 + 0.3 / (i + 1)) for i in range(30 - n)] for n in range(29)]}}
+
+
 def write_run(run):
     """A run's folder as `slayer run` leaves it, with hostile text wherever a text can come from."""
     text = {"documents": 58, "tokens": 23412,
@@ -49,6 +66,12 @@ def write_run(run):
     del layers[30]
     change = {"task": "arc_easy", "metric": "acc", "base": 0.5, "new": 0.52, "difference": 0.02,
               "low": -0.01, "high": 0.05, "items": 4, "mcnemar_p": 0.5, "gained": [1], "lost": [2]}
+    probe = {"format": 1, "model": "0" * 64, "layers": 30, "race": 3, "domain": probe_part(1.0), "general": probe_part(0.6),
+             "domain_minus_general": {"remove": {"layers": [{"layer": i, "dip": 3 * math.exp(-i / 3), "low": -0.1, "high": 3.5}
+                                                            for i in range(30)]}}}
+    probe["domain"]["tasks"] = {"arc " + HOSTILE: {"task": {"items": 40}, "acc": {
+        "base": {"acc": 0.5, "low": 0.4, "high": 0.6},
+        "remove": {"layers": [{"layer": i, "acc": 0.5 - 0.2 * math.exp(-i), "low": 0.2, "high": 0.6} for i in range(30)]}}}}
     files = {
         "summary.json": {
             "format": 1, "base": "SmolLM2 " + HOSTILE,
@@ -65,18 +88,8 @@ def write_run(run):
             "time": {"seconds": 700.5, "cpu_seconds": 1200,
                      "stages": {"plan": {"seconds": 0.1, "cpu_seconds": 0.1},
                                 "train": {"seconds": 600, "cpu_seconds": 1100}}}},
-        "plan.json": {"format": 1, "strategy": "slayer", "source": {"layers": 30}, "layers": layers},
-        "probe.json": {
-            "format": 1, "model": "0" * 64, "text": {},
-            "base": {"loss": 2.2, "low": 2.1, "high": 2.3},
-            **{method: {"layers": [
-                {"layer": i, "loss": 2.3 + scale * math.exp(-i / 3), "low": 2.2 + scale * math.exp(-i / 3),
-                 "high": 2.5 + scale * math.exp(-i / 3)} for i in range(30)]}
-               for method, scale in (("remove", 8), ("expand", 2))},
-            "angular": {"layers": [{"layer": i, "distance": 0.5 / (i + 1), "low": 0.4 / (i + 1),
-                                    "high": 0.6 / (i + 1)} for i in range(30)],
-                        "spans": [[min(0.6, 0.1 + n / 60 + 0.3 / (i + 1)) for i in range(30 - n)]
-                                  for n in range(29)]}},
+        "plan.json": {"format": 1, "strategy": "slayer", "source": {"layers": 30, "hash": "0" * 64}, "layers": layers},
+        "probe.json": probe,
         "compare.json": {"name": "new.json", "domain": [{**change, "task": "arc " + HOSTILE}],
                          "general": [change, {"task": "text:general", "metric": "loss", "base": 2.67,
                                               "new": 2.68, "difference": 0.007, "low": -0.002,
@@ -160,7 +173,7 @@ def main():
         run.mkdir()
         write_run(run)
         subprocess.run([slayer, "report", str(run)], check=True)
-        shown, dom = check_page(binary, run / "report.html", 9, shots, "run")
+        shown, dom = check_page(binary, run / "report.html", 13, shots, "run")
         check("&lt;script&gt;" in shown, "the hostile text is not shown")
         check("<title>run - slayer report</title>" in dom, "a script of the data ran")
         for heading in ("Layers", "Perplexity on held-out text", "Benchmarks", "Which layers matter", "Training",
@@ -168,7 +181,9 @@ def main():
                         "Items that changed sides", "Samples, before and after", "Settings"):
             check(f">{heading}</h2>" in shown, f"no section {heading}")
         subprocess.run([slayer, "report", str(run / "probe.json")], check=True)
-        check_page(binary, run / "probe.html", 3, shots, "probe")
+        shown, _ = check_page(binary, run / "probe.html", 7, shots, "probe")
+        check(">Layers</h2>" in shown, "the plan beside a probe is not shown")
+        check("not finished" not in shown, "a probe's page is called an unfinished run")
         # What exists of a run that is not finished.
         for gone in ("summary.json", "compare.json", "probe.json"):
             (run / gone).unlink()

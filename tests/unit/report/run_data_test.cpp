@@ -90,6 +90,15 @@ TEST_F(RunFolder, GivesWayToAProbeAlone) {
             (run_ / "probe.json").string() + ": base: found nothing, expected this key");
 }
 
+TEST_F(RunFolder, ShowsAProbeOfTwoKindsWithThePlanMadeOfIt) {
+  write("probe.json", {{"format", 1}, {"model", "ab"}, {"domain", {{"base", {{"loss", 2.0}}}}}});
+  EXPECT_FALSE(read_probe(run_ / "probe.json").contains("plan"));
+  write("plan.json", {{"strategy", "auto"}, {"source", {{"hash", "another"}}}});
+  EXPECT_FALSE(read_probe(run_ / "probe.json").contains("plan"));
+  write("plan.json", {{"strategy", "auto"}, {"source", {{"hash", "ab"}}}});
+  EXPECT_EQ(read_probe(run_ / "probe.json")["plan"]["strategy"], "auto");
+}
+
 TEST(Markdown, ShowsTextAsItIs) {
   EXPECT_EQ(markdown_text("<script> *a* & [b](c)\n# d"),
             "&lt;script\\> \\*a\\* &amp; \\[b\\]\\(c\\) \\# d");
