@@ -101,10 +101,11 @@ def equal_tokens(methods):
 
 
 def curve(record, base):
-    """(tokens, seconds, gain, forgetting) at each look, from the base on where surgery cost nothing."""
+    """(tokens, CPU-seconds, gain, forgetting) at each look, from the base on where surgery cost nothing. All steps
+    cost alike; the clock's seconds would tell what else the machine did."""
     points = [(0.0, 0.0, 0.0, 0.0)] if record["surgery_cost"] is None else []
     for look in record["curve"]:
-        points.append((look["tokens"], look["elapsed_s"], 1 - math.exp(look["domain_loss"] - base["domain"]),
+        points.append((look["tokens"], record["cpu_seconds"] * look["tokens"] / record["tokens"], 1 - math.exp(look["domain_loss"] - base["domain"]),
                        math.exp(look["general_loss"] - base["general"]) - 1))
     return points
 
@@ -129,7 +130,7 @@ def same_axis(methods, base, column):
 
 
 def rows_at(points):
-    rows = [["method", "tokens", "training seconds", "gain, %", "forgetting, %"]]
+    rows = [["method", "tokens", "CPU-seconds", "gain, %", "forgetting, %"]]
     for name, point in points.items():
         rows.append([name, *(["not reached", "", "", ""] if point is None else
                              [f"{point[0]:.0f}", f"{point[1]:.0f}", percent(point[2]), percent(point[3])])])
@@ -173,7 +174,7 @@ def describe_domain(domain, records, base):
                       f"{first['text'][kind]['base']['perplexity']:.2f}" for kind in ("domain", "general"))
     parts = [f"### {domain}\n", f"Held-out text and the base on it: {sizes}. Each method trained on {first['tokens']} tokens.\n",
              "Changes of perplexity against the base:\n", equal_tokens(methods), surgery_costs(methods), tasks(methods)]
-    for title, column, show in (("At equal compute, {} s of training steps", 1, lambda v: f"{v:.0f}"),
+    for title, column, show in (("At equal compute, {} CPU-seconds of training", 1, lambda v: f"{v:.0f}"),
                                 ("At equal gain, {} %", 2, lambda v: f"{100 * v:.1f}")):
         value, points = same_axis(methods, base, column)
         if value is not None:

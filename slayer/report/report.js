@@ -282,7 +282,8 @@
     const maps = kindsOf(probe).filter(([, part]) => part.angular && Array.isArray(part.angular.spans))
       .map(([kind, part]) => heatMap("Angle / π over spans of layers" + (kind ? ", " + kind + " text" : ""), part.angular.spans));
     return section("Which layers matter",
-      h("div.charts", {}, probeCurves(probe), differenceCurves(probe), taskCurves(probe), maps), pruneTable(probe));
+      h("div.charts", {}, probeCurves(probe), differenceCurves(probe), taskCurves(probe)),
+      h("div.charts", {}, maps), pruneTable(probe));
   }
 
   // how: what summary.json says of the training.

@@ -65,8 +65,8 @@ def test_tables():
     check("| slayer | 0.5 M | 0.0003 | 2 | -25.0 (seeds -30.0 to -20.0) | +1.0 (seeds +0.0 to +2.0) | -16.7 | +6.3 |" in text, text)
     check("| full | 0.5 M | 0.0003 | 1 | -40.0 (-41.0 to -39.0) | +10.0 (+9.0 to +11.0) |" in text, text)
     # What the weaker one reaches at its end, the stronger reaches earlier: 1 - exp(-0.2) = 18.1 %.
-    check("At equal gain, 18.1 %" in text and "| slayer | 4000 | 8 | +18.1 | +0.0 |" in text, text)
-    check("| full | 2199 | 4 | +18.1 | +5.8 |" in text, text)
+    check("At equal gain, 18.1 %" in text and "| slayer | 4000 | 10 | +18.1 | +0.0 |" in text, text)
+    check("| full | 2199 | 5 | +18.1 | +5.8 |" in text, text)
     check(study_results.at([(0, 0.0), (4, 1.0)], 1, 0.5) == (2.0, 0.5), "at")
     check(study_results.at([(0, 0.0), (4, 1.0)], 1, 2.0) is None, "at, beyond")
     picture = xml.etree.ElementTree.fromstring(study_results.pareto({"math": records, "law": records}))
