@@ -18,8 +18,8 @@ namespace slayer {
 /// @throws Error when the folder holds no file of a run, or one that is not what its name says.
 Json read_run(const std::filesystem::path& run);
 
-/// The same of a probe's result alone: "title", "version", "probe", and "plan" where a plan.json of the
-/// same model lies beside it.
+/// The same of a probe's result alone: "title", "version", "probe", and "plan" where a plan.json of
+/// the same model lies beside it.
 /// @throws Error when the file is no probe.
 Json read_probe(const std::filesystem::path& file);
 
