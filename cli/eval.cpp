@@ -74,17 +74,25 @@ LoadedModel load(const EvalOptions& options) {
           .stop_tokens = stop_tokens(checkpoint)};
 }
 
+/// A text's name in the results: its file's, or its path where another file is called the same.
+std::string text_name(const std::filesystem::path& path,
+                      const std::vector<std::filesystem::path>& all) {
+  const auto is_same = [&](const auto& other) { return other.filename() == path.filename(); };
+  return std::ranges::count_if(all, is_same) > 1 ? path.string() : path.filename().string();
+}
+
 void evaluate_texts(const EvalOptions& options,
                     const LoadedModel& loaded,
                     const Context& context,
                     EvaluationFile& file) {
-  for (const std::filesystem::path& path : find_document_files(options.text)) {
+  const std::vector<std::filesystem::path> paths = find_document_files(options.text);
+  for (const std::filesystem::path& path : paths) {
     std::vector<Document> documents;
     read_documents(path, {.text_field = options.text_field}, [&](Document document) {
       documents.push_back(std::move(document));
     });
     const auto tokens = encode_documents(loaded.tokenizer, documents);
-    const std::string name = path.filename().string();
+    const std::string name = text_name(path, paths);
     Progress progress(
         name, count_scored_tokens(tokens, options.seq_len), "tokens", context.progress_style());
     PerplexityOptions perplexity{.seq_len = options.seq_len, .scoring = {}, .bootstrap = {}};

@@ -200,6 +200,20 @@ TEST_F(Eval, DoesNotDependOnBatchSizeOrOrder) {
   EXPECT_EQ(reversed, samples("again"));
 }
 
+TEST_F(Eval, KeepsTextsApartThatAreCalledTheSame) {
+  const std::string first = file_in(folder_, "a/dev.txt", "some words to score\n");
+  const std::string second = file_in(folder_, "b/dev.txt", "other words, and a few more\n");
+  const std::string alone = file_in(folder_, "alone.txt", "words\n");
+  const std::filesystem::path out = folder_ / "texts.json";
+  const Outcome outcome = run_slayer(
+      {"eval", kModel, "--text", first, second, alone, "--out", out.string(), "--quiet"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json results = parse_json(read_text_file(out), "texts.json")["results"];
+  EXPECT_EQ(results.size(), 3);
+  EXPECT_NE(results.at("text:" + first), results.at("text:" + second));
+  EXPECT_TRUE(results.contains("text:alone.txt"));
+}
+
 TEST_F(Eval, GoesOnAfterBeingKilled) {
   task(kChoiceTask);
   rows(many_rows(300));
