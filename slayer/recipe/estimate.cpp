@@ -145,12 +145,7 @@ Estimator::Training Estimator::training(const TrainOptions& options,
                             : text_tokens(options.data);
   const int64_t trained = trained_parameters(set, config);
   const int64_t masters = set.lora ? 0 : trained;  // In float32, in place of those in the model.
-  Plan in_graph = plan;                            // From the lowest trained layer up.
-  for (PlannedLayer& layer : in_graph.layers) {
-    layer.train = false;
-  }
   const int64_t lowest = set.layers.empty() ? 0 : set.layers.front();
-  in_graph.layers[static_cast<size_t>(lowest)].train = true;
   const double share_in_graph = static_cast<double>(config.num_hidden_layers - lowest) /
                                 static_cast<double>(config.num_hidden_layers);
   Training needs;
@@ -159,14 +154,14 @@ Estimator::Training Estimator::training(const TrainOptions& options,
       (new_parameters_ * (1.0 + share_in_graph) + static_cast<double>(trained)) * tokens;
   needs.least_memory_bytes =
       (parameter_count(config) - masters) * width_ + 4 * trained * int64_t{sizeof(float)};
-  needs.memory_bytes =
-      needs.least_memory_bytes +
-      estimate_training_memory(in_graph,
-                               base,
-                               dtype_from_torch_name(options.compute.value_or("float32")),
-                               micro_batch_size,
-                               seq_len)
-          .activations;
+  const Dtype dtype = dtype_from_torch_name(options.compute.value_or("float32"));
+  needs.memory_bytes = needs.least_memory_bytes + program_bytes(config, dtype) +
+                       activation_bytes(config,
+                                        dtype,
+                                        {.tokens = micro_batch_size * seq_len,
+                                         .layers_in_graph = config.num_hidden_layers - lowest,
+                                         .layers_with_inputs = std::ssize(set.layers),
+                                         .is_recomputed = options.recompute.value_or(false)});
   needs.state_bytes = kStatesKept * 3 * trained * int64_t{sizeof(float)};
   return needs;
 }

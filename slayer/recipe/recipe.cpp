@@ -41,17 +41,18 @@ TrainOptions read_training(const JsonObject& root,
                            const std::string& name,
                            DocumentFormat usual_format,
                            const Recipe& recipe) {
-  TrainOptions train = read_table(root, name, [&](const JsonObject& table) {
-    return read_train_table(table, recipe.file.parent_path(), usual_format);
+  return read_table(root, name, [&](const JsonObject& table) {
+    TrainOptions train = read_train_table(table, recipe.file.parent_path(), usual_format);
+    if (!train.compute && root.has("dtype")) {
+      train.compute = recipe.dtype;
+    }
+    train.device = recipe.device;
+    if (recipe.threads > 0) {
+      train.threads = recipe.threads;
+    }
+    validate(train);
+    return train;
   });
-  if (!train.compute && root.has("dtype")) {
-    train.compute = recipe.dtype;
-  }
-  train.device = recipe.device;
-  if (recipe.threads > 0) {
-    train.threads = recipe.threads;
-  }
-  return train;
 }
 
 void read_sft(const JsonObject& root, Recipe& recipe) {

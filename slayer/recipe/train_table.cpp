@@ -87,7 +87,6 @@ TrainOptions read_train_table(const JsonObject& object,
   train.method = read_method(object, folder);
   read_optimizer(object, train);
   read_watch(object, folder, train);
-  validate(train);
   resolve(train.method);  // Reads the adapter, if there is one.
   return train;
 }

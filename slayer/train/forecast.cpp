@@ -29,8 +29,8 @@ int64_t int8_bytes(const TrainJob& job) {
 TrainForecast forecast(const TrainJob& job) {
   const ModelConfig& config = job.checkpoint.config();
   const TrainOptions& options = job.options;
-  const auto width =
-      static_cast<int64_t>(c10::elementSize(scalar_type_from_name(*options.compute)));
+  const Dtype dtype = dtype_of(scalar_type_from_name(*options.compute));
+  const int64_t width = size_in_bytes(dtype);
   TrainForecast result;
   for (const TrainSource& source : job.sources) {
     result.documents += source.corpus.tokens.document_count();
@@ -52,7 +52,6 @@ TrainForecast forecast(const TrainJob& job) {
       (options.has_int8_frozen ? int8_bytes(job) : 0);
   result.gradient_bytes = result.trainable_parameters * int64_t{sizeof(float)};
   result.optimizer_bytes = 2 * result.trainable_parameters * int64_t{sizeof(float)};
-  const Dtype dtype = dtype_of(scalar_type_from_name(*options.compute));
   result.activation_bytes =
       activation_bytes(config,
                        dtype,

@@ -178,6 +178,9 @@ TEST_F(RecipeFile, LearnsConversationsAfterwards) {
   EXPECT_EQ(read(sft).sft->format, DocumentFormat::kMessages);
   EXPECT_EQ(read(sft).sft->compute, std::nullopt);
   EXPECT_EQ(read("dtype = \"bfloat16\"\n" + sft).sft->compute, "bfloat16");
+  EXPECT_EQ(message("dtype = \"bfloat16\"\n" + sft + "frozen_weights = \"int8\""),
+            "recipes/r.toml: sft.frozen_weights int8: found compute bfloat16, expected compute "
+            "float32");
   EXPECT_EQ(read(sft + "format = \"alpaca\"").sft->format, DocumentFormat::kAlpaca);
   EXPECT_EQ(message(sft + "format = \"text\""),
             "recipes/r.toml: sft.format: found text, expected messages, alpaca or sharegpt");
