@@ -2,11 +2,11 @@
 """Training the paper's layout against a transformers loop on the same checkpoint, in turns.
 
     python bench/train_bench.py [--slayer build/release/bin/slayer] [--pairs 5] [--steps 4] [--threads 1]
-                                [-- further options of slayer train]
+                                [--compute float32] [--peer-dtype float32] [-- further options of slayer train]
 
 SmolLM2-135M gets the S strategy's new layers, the last two are dropped (35 layers, 28.3 M of 152.2 M
 parameters train: speed is asked here, not quality); batches of 4 x 512 tokens of one stream of text,
-float32, AdamW. CPU seconds of a step: for slayer those of a training of 1 + N steps less those of a
+AdamW. CPU seconds of a step: for slayer those of a training of 1 + N steps less those of a
 training of 1 step, for transformers those of the loop after its first step. Bars: 1.25 times the tokens
 per CPU second, 0.6 of the peak memory, a start below 2 s.
 """
@@ -92,7 +92,7 @@ def ours(options, checkpoint, folder, steps):
     command = [options.slayer, "train", checkpoint, "--data", folder / "text.txt", "--cache-dir", folder / "cache",
                "--out", out, "--force", "--steps", steps, "--batch-size", ROWS, "--micro-batch-size", ROWS,
                "--seq-len", SEQ_LEN, "--packing", "stream", "--save-every", 0, "--threads", options.threads,
-               "--quiet", *options.further]  # fmt: skip
+               "--compute", options.compute, "--quiet", *options.further]  # fmt: skip
     wall, cpu, memory, _ = run(list(map(str, command)))
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     return wall, cpu, memory, lines
@@ -119,6 +119,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--compute", default="float32", help="arithmetic of slayer train")
     parser.add_argument("--peer-dtype", default="float32")
     parser.add_argument("further", nargs="*", help="of slayer train")
     options = parser.parse_args()

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "slayer/model/causal_attention.h"
+
 namespace slayer {
 namespace {
 
@@ -35,6 +37,14 @@ at::Tensor attend(const at::Tensor& query,
                   const AttentionMask& mask) {
   if (query.is_meta()) {  // Its shape-only form leans on kernels that exist in Python alone.
     return at::empty_like(query).transpose(1, 2);
+  }
+  const bool is_causal = mask.is_causal || !mask.pieces.empty();
+  if (is_causal && query.is_cpu() && query.scalar_type() == at::kFloat) {
+    const std::vector<int64_t> rows(static_cast<size_t>(query.size(0)), query.size(2));
+    return causal_attention(query.transpose(1, 2),
+                            key.transpose(1, 2),
+                            value.transpose(1, 2),
+                            mask.pieces.empty() ? rows : mask.pieces);
   }
   if (mask.pieces.empty()) {
     return attend_at_once(query, key, value, mask.bias, mask.is_causal);

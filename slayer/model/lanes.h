@@ -1,30 +1,44 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
 namespace slayer {
 
-/// Sum of term(i) for i in [0, size). Sixteen partial sums: SIMD on any processor, with the same
-/// bits on each, which one running sum would not allow.
-template <class Term>
-float sum_in_lanes(int64_t size, Term term) {
+/// The terms term(i) for i in [0, size), put together by combine(a, b) in sixteen partial results
+/// that begin as `neutral`: SIMD on any processor, with the same bits on each, which one running
+/// result would not allow. Inlined, so that its loops take the registers of the function they stand
+/// in.
+template <class Combine, class Term>
+[[gnu::always_inline]] inline float reduce_in_lanes(int64_t size,
+                                                    float neutral,
+                                                    Combine combine,
+                                                    Term term) {
   constexpr int64_t kLanes = 16;
-  std::array<float, kLanes> lanes{};
+  std::array<float, kLanes> lanes;
+  lanes.fill(neutral);
   int64_t i = 0;
   for (; i + kLanes <= size; i += kLanes) {
     for (int64_t lane = 0; lane < kLanes; ++lane) {
-      lanes[static_cast<size_t>(lane)] += term(i + lane);
+      float& partial = lanes[static_cast<size_t>(lane)];
+      partial = combine(partial, term(i + lane));
     }
   }
-  float sum = 0.0F;
+  float result = neutral;
   for (const float lane : lanes) {
-    sum += lane;
+    result = combine(result, lane);
   }
   for (; i < size; ++i) {
-    sum += term(i);
+    result = combine(result, term(i));
   }
-  return sum;
+  return result;
+}
+
+/// Sum of term(i) for i in [0, size).
+template <class Term>
+[[gnu::always_inline]] inline float sum_in_lanes(int64_t size, Term term) {
+  return reduce_in_lanes(size, 0.0F, [](float a, float b) { return a + b; }, term);
 }
 
 }  // namespace slayer

@@ -5,8 +5,7 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
-#include <bit>
+#include "slayer/model/exponential.h"
 
 namespace slayer {
 namespace {
@@ -16,29 +15,7 @@ using torch::autograd::variable_list;
 
 constexpr int64_t kElementsAtOnce = 1 << 14;  // For one thread: a few times what waking it costs.
 
-/// 1 / (1 + exp(-x)), within 2 units in the last place. Without branches or calls, so that loops of
-/// it become SIMD; exp is split as 2^n * e^r with |r| <= ln(2) / 2, and e^r is its Taylor
-/// polynomial.
-inline float sigmoid(float x) {
-  constexpr float kLog2E = 1.44269504F;
-  constexpr float kLn2High = 0.693359375F;  // Few enough bits for n * kLn2High to be exact.
-  constexpr float kLn2Low = -2.12194440e-4F;
-  constexpr float kRound = 0x1.8p23F;  // Adding it leaves the nearest integer in the low bits.
-  const float y = std::min(std::max(-x, -87.0F), 87.0F);  // Beyond, exp leaves the normal floats.
-  const float shifted = y * kLog2E + kRound;
-  const float n = shifted - kRound;
-  const float r = (y - n * kLn2High) - n * kLn2Low;
-  float polynomial = 1.0F / 5040.0F;
-  polynomial = polynomial * r + 1.0F / 720.0F;
-  polynomial = polynomial * r + 1.0F / 120.0F;
-  polynomial = polynomial * r + 1.0F / 24.0F;
-  polynomial = polynomial * r + 1.0F / 6.0F;
-  polynomial = polynomial * r + 0.5F;
-  polynomial = polynomial * r + 1.0F;
-  polynomial = polynomial * r + 1.0F;
-  const uint32_t exponent = std::bit_cast<uint32_t>(shifted) + 127U;
-  return 1.0F / (1.0F + polynomial * std::bit_cast<float>(exponent << 23U));
-}
+inline float sigmoid(float x) { return 1.0F / (1.0F + exponential(-x)); }
 
 // exp is what costs here: worth the widest registers that the processor has.
 #ifdef __x86_64__

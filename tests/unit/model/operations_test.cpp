@@ -121,5 +121,39 @@ TEST(Attention, OfPiecesIsAttentionUnderTheirMask) {
       {random({2, 12, 4, 8}), random({2, 12, 2, 8}), random({2, 12, 2, 8})});
 }
 
+TEST(Attention, OfManyBlocksIsWhatAtenComputes) {
+  // Query and key heads: one block has 96, 32 and 1 queries; 100 tokens end within one.
+  for (const auto& [heads, kv_heads] : {std::pair{2, 2}, {6, 2}, {97, 1}}) {
+    const auto run = [](auto attention) {
+      return [attention](const auto& in) {
+        return attention(in[0].transpose(1, 2), in[1].transpose(1, 2), in[2].transpose(1, 2));
+      };
+    };
+    expect_same(
+        run([](const auto& query, const auto& key, const auto& value) {
+          return attend(query, key, value, {.is_causal = true, .bias = {}});
+        }),
+        run([](const auto& query, const auto& key, const auto& value) {
+          return at::scaled_dot_product_attention(
+                     query, key, value, std::nullopt, 0.0, true, std::nullopt, true)
+              .transpose(1, 2);
+        }),
+        {random({2, 100, heads, 8}), random({2, 100, kv_heads, 8}), random({2, 100, kv_heads, 8})},
+        /*tolerance=*/5e-6);  // A key's gradient sums thousands of terms.
+  }
+}
+
+TEST(Attention, SurvivesScoresAtTheEndsOfTheFloats) {
+  const at::Tensor large = at::full({1, 3, 1, 4}, 1e15F).transpose(1, 2);
+  const at::Tensor value = at::arange(12, at::kFloat).view({1, 3, 1, 4}).transpose(1, 2);
+  for (const double sign : {1.0, -1.0}) {
+    const at::Tensor mixed = attend(large * sign, large, value, {.is_causal = true, .bias = {}});
+    // All scores alike: the mean of what each token sees.
+    const at::Tensor expected =
+        at::tensor({0., 1., 2., 3., 2., 3., 4., 5., 4., 5., 6., 7.}, at::kFloat);
+    EXPECT_TRUE(at::allclose(mixed.flatten(), expected)) << mixed;
+  }
+}
+
 }  // namespace
 }  // namespace slayer
