@@ -61,7 +61,8 @@ template <class Visit>
 void for_each_row(const Inputs& inputs, const Block& block, Visit visit) {
   int64_t row = 0;
   for (int64_t query = block.begin; query < block.end; ++query) {
-    const int64_t first = (block.origin + query) * inputs.query.size(1) + block.kv_head * inputs.group;
+    const int64_t first =
+        (block.origin + query) * inputs.query.size(1) + block.kv_head * inputs.group;
     for (int64_t head = 0; head < inputs.group; ++head, ++row) {
       visit(row, Row{.index = first + head, .keys = query + 1});
     }
@@ -69,7 +70,10 @@ void for_each_row(const Inputs& inputs, const Block& block, Visit visit) {
 }
 
 /// A block's rows of x [tokens, heads, head_dim], times `factor`.
-at::Tensor gather_rows(const at::Tensor& x, const Inputs& inputs, const Block& block, float factor) {
+at::Tensor gather_rows(const at::Tensor& x,
+                       const Inputs& inputs,
+                       const Block& block,
+                       float factor) {
   const int64_t rows = (block.end - block.begin) * inputs.group;
   at::Tensor result = at::empty({rows, inputs.head_dim}, x.options());
   const float* const from = x.const_data_ptr<float>();
@@ -114,8 +118,8 @@ std::pair<float, float> exponentiate_row(float* scores, int64_t keys) {
       -std::numeric_limits<float>::infinity(),
       [](float a, float b) { return std::max(a, b); },
       [&](int64_t k) { return scores[k]; });
-  const float sum = sum_in_lanes(
-      keys, [&](int64_t k) { return scores[k] = exponential(scores[k] - largest); });
+  const float sum =
+      sum_in_lanes(keys, [&](int64_t k) { return scores[k] = exponential(scores[k] - largest); });
   return {largest, sum};
 }
 
@@ -221,8 +225,8 @@ void attend_block_backward(const Inputs& inputs,
   const float* const dout = douts.const_data_ptr<float>();
   for_each_row(inputs, block, [&](int64_t row, const Row& of) {
     const int64_t begin = row * inputs.head_dim;
-    const float mean = sum_in_lanes(
-        inputs.head_dim, [&](int64_t i) { return out[begin + i] * dout[begin + i]; });
+    const float mean =
+        sum_in_lanes(inputs.head_dim, [&](int64_t i) { return out[begin + i] * dout[begin + i]; });
     softmax_row_backward(
         score + row * keys, dscore + row * keys, of.keys, log_sum_exp[of.index], mean);
     hide_unseen(score + row * keys, of.keys, keys);
@@ -256,10 +260,9 @@ class CausalAttention final : public torch::autograd::Function<CausalAttention> 
     const Gradients gradients{.query = at::empty_like(inputs.query),
                               .key = at::zeros_like(inputs.key),
                               .value = at::zeros_like(inputs.value)};
-    for_each_block(
-        inputs, context->saved_data["pieces"].toIntVector(), [&](const Block& block) {
-          attend_block_backward(inputs, block, attended, doutput, gradients);
-        });
+    for_each_block(inputs, context->saved_data["pieces"].toIntVector(), [&](const Block& block) {
+      attend_block_backward(inputs, block, attended, doutput, gradients);
+    });
     return {gradients.query.view_as(saved[0]),
             gradients.key.view_as(saved[1]),
             gradients.value.view_as(saved[2]),
@@ -275,8 +278,7 @@ at::Tensor causal_attention(const at::Tensor& query,
                             const std::vector<int64_t>& pieces) {
   if (at::GradMode::is_enabled() &&
       (query.requires_grad() || key.requires_grad() || value.requires_grad())) {
-    return CausalAttention::apply(
-        query.contiguous(), key.contiguous(), value.contiguous(), pieces);
+    return CausalAttention::apply(query.contiguous(), key.contiguous(), value.contiguous(), pieces);
   }
   const Inputs inputs(query.contiguous(), key.contiguous(), value.contiguous());
   return attend_blocks(inputs, pieces).output.view_as(query);

@@ -12,7 +12,8 @@ namespace slayer {
 /// The backward pass computes a block's probabilities again from the rows' log-sum-exp, as
 /// FlashAttention does (arXiv 2205.14135). float32 on the CPU.
 /// @param query [batch, seq, heads, head_dim]; `key` and `value` [batch, seq, kv_heads, head_dim].
-/// @param pieces lengths of the sequences, which add up to batch * seq; each attends to itself only.
+/// @param pieces lengths of the sequences, which add up to batch * seq; each attends to itself
+/// only.
 /// @return [batch, seq, heads, head_dim].
 at::Tensor causal_attention(const at::Tensor& query,
                             const at::Tensor& key,

@@ -7,8 +7,8 @@
 namespace slayer {
 
 /// e^x for x in [-87, 87] and what the nearest of these gives beyond, within 2 units in the last
-/// place. Without branches or calls, so that loops of it become SIMD; e^x is split as 2^n * e^r with
-/// |r| <= ln(2) / 2, and e^r is its Taylor polynomial.
+/// place. Without branches or calls, so that loops of it become SIMD; e^x is split as 2^n * e^r
+/// with |r| <= ln(2) / 2, and e^r is its Taylor polynomial.
 inline float exponential(float x) {
   constexpr float kLog2E = 1.44269504F;
   constexpr float kLn2High = 0.693359375F;  // Few enough bits for n * kLn2High to be exact.

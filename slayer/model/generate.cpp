@@ -68,26 +68,26 @@ class Batch final {
     }
   }
 
-  bool is_empty() const { return sequences_.empty(); }
   std::vector<Sequence>& sequences() { return sequences_; }
 
-  /// Runs what the cache does not hold of the prompts yet. Rows are padded on the right, which no
-  /// token before sees.
+  /// Runs what the cache does not hold of the prompts yet, a few at a time: enough tokens for full
+  /// speed, without padding all of them to the longest.
   /// @return the logits after each prompt's last token, [rows, vocab] float32 on the CPU.
   at::Tensor run_prompts(const Prompts& prompts) {
-    const auto rows = static_cast<int64_t>(prompts.size());
-    const int64_t past = cache_.length();
-    const int64_t columns = longest_ - past;
-    const at::Tensor ids = at::zeros({rows, columns}, at::kLong);
-    std::vector<int64_t> last;
-    for (int64_t row = 0; row < rows; ++row) {
-      const auto& prompt = prompts[static_cast<size_t>(row)];
-      std::copy(prompt.begin() + past, prompt.end(), ids[row].mutable_data_ptr<int64_t>());
-      last.push_back(row * columns + static_cast<int64_t>(prompt.size()) - past - 1);
+    constexpr size_t kTokensAtOnce = 512;
+    std::vector<at::Tensor> hidden;
+    for (size_t first = 0; first < prompts.size();) {
+      size_t last = first;
+      size_t longest = 0;
+      do {
+        longest = std::max(longest, prompts[last++].size());
+      } while (last < prompts.size() &&
+               std::max(longest, prompts[last].size()) * (last + 1 - first) <= kTokensAtOnce);
+      hidden.push_back(run_rows(prompts, first, last, static_cast<int64_t>(longest)));
+      first = last;
     }
-    const at::Tensor hidden = forward_hidden(model_, ids.to(model_.device()), {}, &cache_);
-    const at::Tensor index = at::tensor(last, at::kLong).to(model_.device());
-    return scores(hidden.flatten(0, 1).index_select(0, index));
+    cache_.advance(longest_);
+    return scores(at::cat(hidden));
   }
 
   /// Runs one more token of each row. @return as run_prompts.
@@ -96,6 +96,7 @@ class Batch final {
     return scores(forward_hidden(model_, ids, next_layout(), &cache_).squeeze(1));
   }
 
+  /// Row i goes on as what row `rows[i]` is now.
   void keep(const std::vector<int64_t>& rows) {
     if (rows.size() == sequences_.size()) {
       return;
@@ -105,9 +106,7 @@ class Batch final {
       kept.push_back(std::move(sequences_[static_cast<size_t>(row)]));
     }
     sequences_ = std::move(kept);
-    if (!rows.empty()) {
-      cache_ = cache_.rows(rows, cache_.capacity());
-    }
+    cache_.keep(rows);
   }
 
  private:
@@ -127,6 +126,24 @@ class Batch final {
     forward_hidden(
         model, at::tensor(prefix, at::kLong).unsqueeze(0).to(model.device()), {}, &shared);
     return shared.rows(std::vector<int64_t>(prompts.size(), 0), capacity);
+  }
+
+  /// Runs rows [first, last), padded on the right to their longest, which no token before sees, and
+  /// from there to the longest of all. @return the state of each prompt's last token.
+  at::Tensor run_rows(const Prompts& prompts, size_t first, size_t last, int64_t longest) {
+    const auto rows = static_cast<int64_t>(last - first);
+    KvCache cache = cache_.view(static_cast<int64_t>(first), rows);
+    const int64_t past = cache.length();
+    const at::Tensor ids = at::zeros({rows, longest - past}, at::kLong);
+    std::vector<int64_t> ends;
+    for (int64_t row = 0; row < rows; ++row) {
+      const auto& prompt = prompts[first + static_cast<size_t>(row)];
+      std::copy(prompt.begin() + past, prompt.end(), ids[row].mutable_data_ptr<int64_t>());
+      ends.push_back(row * ids.size(1) + std::ssize(prompt) - past - 1);
+    }
+    const at::Tensor hidden = forward_hidden(model_, ids.to(model_.device()), {}, &cache);
+    cache.pad(longest_);
+    return hidden.flatten(0, 1).index_select(0, at::tensor(ends, at::kLong).to(model_.device()));
   }
 
   at::Tensor scores(const at::Tensor& hidden) const {
@@ -156,6 +173,31 @@ class Batch final {
   std::vector<Sequence> sequences_;
 };
 
+/// A row that goes on, and its next token.
+struct Next {
+  int64_t row;
+  int64_t token;
+};
+
+/// The rows as a batch of their own: each stays where it is, and the last ones fill the holes that
+/// the rows which are done leave.
+std::vector<Next> fill_holes(const std::vector<Next>& ascending) {
+  const int64_t count = std::ssize(ascending);
+  std::vector<Next> filled(ascending.size(), Next{.row = -1, .token = 0});
+  auto filler = ascending.rbegin();
+  for (const Next& next : ascending) {
+    if (next.row < count) {
+      filled[static_cast<size_t>(next.row)] = next;
+    }
+  }
+  for (Next& next : filled) {
+    if (next.row < 0) {
+      next = *filler++;
+    }
+  }
+  return filled;
+}
+
 }  // namespace
 
 std::vector<std::vector<int32_t>> generate(const CausalLM& model,
@@ -172,8 +214,7 @@ std::vector<std::vector<int32_t>> generate(const CausalLM& model,
   Batch batch(model, prompts, options);
   at::Tensor scores = batch.run_prompts(prompts);
   while (true) {
-    std::vector<int64_t> rows;
-    std::vector<int64_t> tokens;
+    std::vector<Next> going_on;
     for (int64_t row = 0; row < scores.size(0); ++row) {
       Sequence& sequence = batch.sequences()[static_cast<size_t>(row)];
       const std::span<const float> row_scores(scores.const_data_ptr<float>() + row * scores.size(1),
@@ -187,14 +228,19 @@ std::vector<std::vector<int32_t>> generate(const CausalLM& model,
       const bool goes_on = !on_token || on_token(sequence.prompt, token);
       const auto count = static_cast<int64_t>(out.size());
       if (goes_on && count < options.max_new_tokens && sequence.prompt_length + count < context) {
-        rows.push_back(row);
-        tokens.push_back(token);
+        going_on.push_back({.row = row, .token = token});
       }
     }
-    batch.keep(rows);
-    if (batch.is_empty()) {
+    if (going_on.empty()) {
       return generated;
     }
+    std::vector<int64_t> rows;
+    std::vector<int64_t> tokens;
+    for (const Next& next : fill_holes(going_on)) {
+      rows.push_back(next.row);
+      tokens.push_back(next.token);
+    }
+    batch.keep(rows);
     scores = batch.run_tokens(tokens);
   }
 }

@@ -18,6 +18,15 @@ KvCache::KvCache(const ModelConfig& config,
   }
 }
 
+template <class Visit>
+void KvCache::for_each_tensor(Visit visit) {
+  visit(position_ids_, 1);
+  for (size_t layer = 0; layer < keys_.size(); ++layer) {
+    visit(keys_[layer], 2);
+    visit(values_[layer], 2);
+  }
+}
+
 void KvCache::truncate(int64_t length) {
   TORCH_CHECK(
       length >= 0 && length <= length_, "KvCache: cannot truncate ", length_, " to ", length);
@@ -27,22 +36,45 @@ void KvCache::truncate(int64_t length) {
 KvCache KvCache::rows(const std::vector<int64_t>& rows, int64_t capacity) const {
   TORCH_CHECK(capacity >= length_, "KvCache: ", length_, " tokens do not fit ", capacity);
   const at::Tensor index = at::tensor(rows, at::kLong).to(position_ids_.device());
-  const auto copied = [&](const at::Tensor& from, int64_t dim) {
-    std::vector<int64_t> shape = from.sizes().vec();
+  KvCache result = *this;
+  result.for_each_tensor([&](at::Tensor& all, int64_t tokens) {
+    std::vector<int64_t> shape = all.sizes().vec();
     shape[0] = index.size(0);
-    shape[static_cast<size_t>(dim)] = capacity;
-    at::Tensor to = at::empty(shape, from.options());
-    to.narrow(dim, 0, length_).copy_(from.narrow(dim, 0, length_).index_select(0, index));
-    return to;
-  };
-  KvCache result;
-  result.length_ = length_;
-  result.position_ids_ = copied(position_ids_, 1);
-  for (size_t layer = 0; layer < keys_.size(); ++layer) {
-    result.keys_.push_back(copied(keys_[layer], 2));
-    result.values_.push_back(copied(values_[layer], 2));
-  }
+    shape[static_cast<size_t>(tokens)] = capacity;
+    const at::Tensor to = at::empty(shape, all.options());
+    to.narrow(tokens, 0, length_).copy_(all.narrow(tokens, 0, length_).index_select(0, index));
+    all = to;
+  });
   return result;
+}
+
+KvCache KvCache::view(int64_t first, int64_t count) const {
+  KvCache result = *this;
+  result.for_each_tensor([&](at::Tensor& all, int64_t) { all = all.narrow(0, first, count); });
+  return result;
+}
+
+void KvCache::pad(int64_t length) {
+  for_each_tensor([&](const at::Tensor& all, int64_t tokens) {
+    all.narrow(tokens, length_, length - length_).zero_();
+  });
+  length_ = length;
+}
+
+void KvCache::advance(int64_t length) {
+  TORCH_CHECK(length >= length_ && length <= capacity(), "KvCache: cannot advance to ", length);
+  length_ = length;
+}
+
+void KvCache::keep(const std::vector<int64_t>& rows) {
+  for_each_tensor([&](at::Tensor& all, int64_t tokens) {
+    for (int64_t row = 0; row < std::ssize(rows); ++row) {
+      if (const int64_t from = rows[static_cast<size_t>(row)]; from != row) {
+        all[row].narrow(tokens - 1, 0, length_).copy_(all[from].narrow(tokens - 1, 0, length_));
+      }
+    }
+    all = all.narrow(0, 0, std::ssize(rows));
+  });
 }
 
 at::Tensor KvCache::extend(const at::Tensor& position_ids) {

@@ -30,8 +30,22 @@ class KvCache final {
   void truncate(int64_t length);
 
   /// The rows of this cache one after the other as often as named (rows {0, 0, 0}: three copies of
-  /// the first), with room for `capacity` tokens. Also leaves out rows that are done.
+  /// the first), with room for `capacity` tokens.
   KvCache rows(const std::vector<int64_t>& rows, int64_t capacity) const;
+
+  /// Rows [first, first + count) as a cache of their own in this one's memory.
+  KvCache view(int64_t first, int64_t count) const;
+
+  /// Fills up to `length` tokens with zeros, for a mask to hide: what memory held before may be
+  /// NaN, which no mask hides.
+  void pad(int64_t length);
+
+  /// Takes as seen what views have stored of the tokens up to `length`.
+  void advance(int64_t length);
+
+  /// Row i becomes what row `rows[i]` is now, and all rows behind are gone. In place: none may be
+  /// named after it was written over.
+  void keep(const std::vector<int64_t>& rows);
 
   /// Takes in the positions of the tokens of one forward pass, before its layers run.
   /// @param position_ids [batch or 1, seq]. @return those of all tokens so far, [batch, length].
@@ -45,7 +59,9 @@ class KvCache final {
                                           const at::Tensor& values);
 
  private:
-  KvCache() = default;
+  /// visit(tensor, its dimension of tokens)
+  template <class Visit>
+  void for_each_tensor(Visit visit);
 
   int64_t length_ = 0;
   at::Tensor position_ids_;         ///< [batch, capacity] int64
