@@ -9,6 +9,7 @@
 
 #include "slayer/core/error.h"
 #include "slayer/core/json.h"
+#include "slayer/model/prompt_lookup.h"
 
 namespace slayer {
 namespace {
@@ -39,6 +40,7 @@ struct Sequence {
   size_t prompt;
   int64_t prompt_length;
   Sampler sampler;
+  std::vector<int32_t> tokens;  ///< The prompt's and those generated.
 };
 
 /// How many tokens all prompts begin with, each one's last left out: its logits are wanted.
@@ -64,15 +66,16 @@ class Batch final {
     for (size_t prompt = 0; prompt < prompts.size(); ++prompt) {
       const auto length = static_cast<int64_t>(prompts[prompt].size());
       const uint64_t stream = options.streams.empty() ? prompt : options.streams.at(prompt);
-      sequences_.push_back({prompt, length, Sampler(options.sampling, stream)});
+      sequences_.push_back({prompt, length, Sampler(options.sampling, stream), prompts[prompt]});
     }
   }
 
   std::vector<Sequence>& sequences() { return sequences_; }
+  int64_t longest() const { return longest_; }
 
   /// Runs what the cache does not hold of the prompts yet, a few at a time: enough tokens for full
   /// speed, without padding all of them to the longest.
-  /// @return the logits after each prompt's last token, [rows, vocab] float32 on the CPU.
+  /// @return the logits after each prompt's last token, [rows, 1, vocab] float32 on the CPU.
   at::Tensor run_prompts(const Prompts& prompts) {
     constexpr size_t kTokensAtOnce = 512;
     std::vector<at::Tensor> hidden;
@@ -87,14 +90,37 @@ class Batch final {
       first = last;
     }
     cache_.advance(longest_);
-    return scores(at::cat(hidden));
+    return scores(at::cat(hidden).unsqueeze(1));
   }
 
-  /// Runs one more token of each row. @return as run_prompts.
-  at::Tensor run_tokens(const std::vector<int64_t>& tokens) {
-    const at::Tensor ids = at::tensor(tokens, at::kLong).unsqueeze(1).to(model_.device());
-    return scores(forward_hidden(model_, ids, next_layout(), &cache_).squeeze(1));
+  /// Runs each sequence's last token and, behind it, as many guesses at what follows as all have.
+  /// @param limit largest number of guesses, from 0.
+  /// @return the logits after each of these tokens, [rows, 1 + guesses, vocab] float32 on the CPU.
+  at::Tensor run_tokens(int64_t limit) {
+    const auto rows = static_cast<int64_t>(sequences_.size());
+    guess(std::min({limit, kTokensForFree / rows - 1, kMostGuesses}));
+    const int64_t columns = 1 + guesses();
+    const at::Tensor ids = at::empty({rows, columns}, at::kLong);
+    for (int64_t row = 0; row < rows; ++row) {
+      auto* const out = ids[row].mutable_data_ptr<int64_t>();
+      const auto index = static_cast<size_t>(row);
+      *out = sequences_[index].tokens.back();
+      std::copy_n(drafts_[index].begin(), guesses(), out + 1);
+    }
+    return scores(forward_hidden(model_, ids.to(model_.device()), next_layout(columns), &cache_));
   }
+
+  int64_t guesses() const { return drafts_.empty() ? 0 : std::ssize(drafts_.front()); }
+
+  /// Whether the last token of every sequence is the guess that ran at this place.
+  bool guessed_right(int64_t place) const {
+    return std::ranges::equal(sequences_, drafts_, [&](const auto& sequence, const auto& draft) {
+      return sequence.tokens.back() == draft[static_cast<size_t>(place)];
+    });
+  }
+
+  /// Forgets that the last `count` guesses ran.
+  void take_back(int64_t count) { cache_.truncate(cache_.length() - count); }
 
   /// Row i goes on as what row `rows[i]` is now.
   void keep(const std::vector<int64_t>& rows) {
@@ -146,12 +172,24 @@ class Batch final {
     return hidden.flatten(0, 1).index_select(0, at::tensor(ends, at::kLong).to(model_.device()));
   }
 
+  void guess(int64_t limit) {
+    drafts_.clear();
+    for (const Sequence& sequence : sequences_) {
+      drafts_.push_back(
+          look_up_draft(sequence.tokens, static_cast<size_t>(std::max<int64_t>(limit, 0))));
+    }
+    const size_t common = std::ranges::min(drafts_, {}, &std::vector<int32_t>::size).size();
+    for (std::vector<int32_t>& draft : drafts_) {
+      draft.resize(common);
+    }
+  }
+
   at::Tensor scores(const at::Tensor& hidden) const {
     return logits(model_, hidden).to(at::kFloat).cpu().contiguous();
   }
 
   /// Positions go on from each prompt's own length; the padding behind it stays unseen.
-  BatchLayout next_layout() const {
+  BatchLayout next_layout(int64_t columns) const {
     const int64_t past = cache_.length();
     std::vector<int64_t> lengths;
     for (const Sequence& sequence : sequences_) {
@@ -161,41 +199,70 @@ class Batch final {
       return {};
     }
     const at::Tensor length = at::tensor(lengths, at::kLong).unsqueeze(1);
-    const at::Tensor slot = at::arange(past + 1).unsqueeze(0);
-    const at::Tensor is_seen = (slot < length).logical_or(slot >= longest_);
-    return {.position_ids = (length + (past - longest_)).to(model_.device()),
-            .mask = is_seen.unsqueeze(1).unsqueeze(1).to(model_.device())};
+    const at::Tensor slot = at::arange(past + columns);
+    const at::Tensor is_kept = (slot < length).logical_or(slot >= longest_);
+    const at::Tensor is_before = slot <= at::arange(past, past + columns).unsqueeze(1);
+    const at::Tensor is_seen = is_kept.unsqueeze(1).logical_and(is_before);
+    return {.position_ids = (length + at::arange(columns) + (past - longest_)).to(model_.device()),
+            .mask = is_seen.unsqueeze(1).to(model_.device())};
   }
+
+  /// Tokens of a pass that cost little more than one: reading the weights is what takes time.
+  static constexpr int64_t kTokensForFree = 16;
+  static constexpr int64_t kMostGuesses = 7;
 
   const CausalLM& model_;
   int64_t longest_;  ///< Tokens of the longest prompt.
   KvCache cache_;
   std::vector<Sequence> sequences_;
-};
-
-/// A row that goes on, and its next token.
-struct Next {
-  int64_t row;
-  int64_t token;
+  std::vector<std::vector<int32_t>> drafts_;  ///< Of each sequence, all of one length.
 };
 
 /// The rows as a batch of their own: each stays where it is, and the last ones fill the holes that
 /// the rows which are done leave.
-std::vector<Next> fill_holes(const std::vector<Next>& ascending) {
+std::vector<int64_t> fill_holes(const std::vector<int64_t>& ascending) {
   const int64_t count = std::ssize(ascending);
-  std::vector<Next> filled(ascending.size(), Next{.row = -1, .token = 0});
+  std::vector<int64_t> filled(ascending.size(), -1);
   auto filler = ascending.rbegin();
-  for (const Next& next : ascending) {
-    if (next.row < count) {
-      filled[static_cast<size_t>(next.row)] = next;
+  for (const int64_t row : ascending) {
+    if (row < count) {
+      filled[static_cast<size_t>(row)] = row;
     }
   }
-  for (Next& next : filled) {
-    if (next.row < 0) {
-      next = *filler++;
+  for (int64_t& row : filled) {
+    if (row < 0) {
+      row = *filler++;
     }
   }
   return filled;
+}
+
+/// Draws the next token of each sequence from scores [rows, vocab].
+/// @return the rows of those that go on.
+std::vector<int64_t> draw_tokens(std::vector<Sequence>& sequences,
+                                 const at::Tensor& scores,
+                                 const GenerationOptions& options,
+                                 int64_t context,
+                                 const OnToken& on_token,
+                                 std::vector<std::vector<int32_t>>& generated) {
+  std::vector<int64_t> going_on;
+  for (int64_t row = 0; row < scores.size(0); ++row) {
+    Sequence& sequence = sequences[static_cast<size_t>(row)];
+    const std::span<const float> row_scores(scores[row].const_data_ptr<float>(),
+                                            static_cast<size_t>(scores.size(1)));
+    const int32_t token = sequence.sampler.sample(row_scores);
+    if (std::ranges::count(options.stop_tokens, token) > 0) {
+      continue;
+    }
+    sequence.tokens.push_back(token);
+    generated[sequence.prompt].push_back(token);
+    const bool goes_on = !on_token || on_token(sequence.prompt, token);
+    const int64_t count = std::ssize(sequence.tokens);
+    if (goes_on && count < sequence.prompt_length + options.max_new_tokens && count < context) {
+      going_on.push_back(row);
+    }
+  }
+  return going_on;
 }
 
 }  // namespace
@@ -213,35 +280,22 @@ std::vector<std::vector<int32_t>> generate(const CausalLM& model,
   const c10::InferenceMode inference;
   Batch batch(model, prompts, options);
   at::Tensor scores = batch.run_prompts(prompts);
-  while (true) {
-    std::vector<Next> going_on;
-    for (int64_t row = 0; row < scores.size(0); ++row) {
-      Sequence& sequence = batch.sequences()[static_cast<size_t>(row)];
-      const std::span<const float> row_scores(scores.const_data_ptr<float>() + row * scores.size(1),
-                                              static_cast<size_t>(scores.size(1)));
-      const int32_t token = sequence.sampler.sample(row_scores);
-      if (std::ranges::count(options.stop_tokens, token) > 0) {
-        continue;
-      }
-      auto& out = generated[sequence.prompt];
-      out.push_back(token);
-      const bool goes_on = !on_token || on_token(sequence.prompt, token);
-      const auto count = static_cast<int64_t>(out.size());
-      if (goes_on && count < options.max_new_tokens && sequence.prompt_length + count < context) {
-        going_on.push_back({.row = row, .token = token});
-      }
+  // Of the tokens that a sequence may get at most.
+  for (int64_t left = std::min(options.max_new_tokens, context - batch.longest());;
+       scores = batch.run_tokens(/*limit=*/left - 1)) {
+    std::vector<int64_t> going_on;
+    int64_t place = 0;
+    for (bool is_right = true; is_right; ++place, --left) {
+      going_on = draw_tokens(
+          batch.sequences(), scores.select(1, place), options, context, on_token, generated);
+      is_right = std::ssize(going_on) == scores.size(0) && place < batch.guesses() &&
+                 batch.guessed_right(place);
     }
     if (going_on.empty()) {
       return generated;
     }
-    std::vector<int64_t> rows;
-    std::vector<int64_t> tokens;
-    for (const Next& next : fill_holes(going_on)) {
-      rows.push_back(next.row);
-      tokens.push_back(next.token);
-    }
-    batch.keep(rows);
-    scores = batch.run_tokens(tokens);
+    batch.take_back(1 + batch.guesses() - place);
+    batch.keep(fill_holes(going_on));
   }
 }
 
