@@ -37,6 +37,7 @@ WORK = {
     "truthfulqa_mc2": ("truthfulqa_mc2", 0, 20, 1.0),
     "lambada_openai": ("lambada_openai", 0, 40, 1.0),
     "wikitext": ("wikitext", 0, 2, 1.0),
+    "generation (gsm8k 0-shot)": ("gsm8k", 0, 24, 2.0),
     "generation (gsm8k 5-shot)": ("gsm8k", 5, 24, 2.0),
 }
 

@@ -1,7 +1,9 @@
 #include "slayer/model/attention.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
+#include "slayer/model/cached_attention.h"
 #include "slayer/model/causal_attention.h"
 
 namespace slayer {
@@ -38,13 +40,19 @@ at::Tensor attend(const at::Tensor& query,
   if (query.is_meta()) {  // Its shape-only form leans on kernels that exist in Python alone.
     return at::empty_like(query).transpose(1, 2);
   }
-  const bool is_causal = mask.is_causal || !mask.pieces.empty();
-  if (is_causal && query.is_cpu() && query.scalar_type() == at::kFloat) {
-    const std::vector<int64_t> rows(static_cast<size_t>(query.size(0)), query.size(2));
-    return causal_attention(query.transpose(1, 2),
-                            key.transpose(1, 2),
-                            value.transpose(1, 2),
-                            mask.pieces.empty() ? rows : mask.pieces);
+  if (query.is_cpu() && query.scalar_type() == at::kFloat) {
+    if (mask.is_causal || !mask.pieces.empty()) {
+      const std::vector<int64_t> rows(static_cast<size_t>(query.size(0)), query.size(2));
+      return causal_attention(query.transpose(1, 2),
+                              key.transpose(1, 2),
+                              value.transpose(1, 2),
+                              mask.pieces.empty() ? rows : mask.pieces);
+    }
+    constexpr int64_t kFewRows = 8;  // Of a key head's scores; for more, products are quicker.
+    const int64_t rows = query.size(1) / key.size(1) * query.size(2);
+    if (rows <= kFewRows && !at::GradMode::is_enabled()) {
+      return cached_attention(query, key, value, mask.bias);
+    }
   }
   if (mask.pieces.empty()) {
     return attend_at_once(query, key, value, mask.bias, mask.is_causal);

@@ -7,8 +7,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <utility>
 
 #include "slayer/model/exponential.h"
 #include "slayer/model/lanes.h"
@@ -111,21 +109,6 @@ at::Tensor seen_by(const Block& block, const at::Tensor& x) {
 #ifdef __x86_64__
 [[gnu::target_clones("avx512f", "avx2", "default")]]
 #endif
-/// Scores -> exp(score - the largest). @return The largest and the sum.
-std::pair<float, float> exponentiate_row(float* scores, int64_t keys) {
-  const float largest = reduce_in_lanes(
-      keys,
-      -std::numeric_limits<float>::infinity(),
-      [](float a, float b) { return std::max(a, b); },
-      [&](int64_t k) { return scores[k]; });
-  const float sum =
-      sum_in_lanes(keys, [&](int64_t k) { return scores[k] = exponential(scores[k] - largest); });
-  return {largest, sum};
-}
-
-#ifdef __x86_64__
-[[gnu::target_clones("avx512f", "avx2", "default")]]
-#endif
 /// Scores -> probabilities, and the gradients of probabilities -> those of scores.
 /// @param mean of the gradients, weighted by the probabilities.
 void softmax_row_backward(
@@ -180,7 +163,7 @@ void attend_block(const Inputs& inputs, const Block& block, const Attended& atte
   float* const log_sum_exp = attended.log_sum_exp.mutable_data_ptr<float>();
   std::vector<float> sums(static_cast<size_t>(scores.size(0)));
   for_each_row(inputs, block, [&](int64_t row, const Row& of) {
-    const auto [largest, sum] = exponentiate_row(score + row * keys, of.keys);
+    const auto [largest, sum] = exponentiate(score + row * keys, of.keys);
     hide_unseen(score + row * keys, of.keys, keys);
     sums[static_cast<size_t>(row)] = sum;
     log_sum_exp[of.index] = largest + std::log(sum);

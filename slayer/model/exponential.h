@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <utility>
 
 namespace slayer {
 
@@ -29,5 +30,8 @@ inline float exponential(float x) {
   const uint32_t exponent = std::bit_cast<uint32_t>(shifted) + 127U;
   return polynomial * std::bit_cast<float>(exponent << 23U);
 }
+
+/// Scores -> exp(score - the largest). @return The largest and the sum of what came out.
+std::pair<float, float> exponentiate(float* scores, int64_t size);
 
 }  // namespace slayer

@@ -98,7 +98,7 @@ class Batch final {
   /// @return the logits after each of these tokens, [rows, 1 + guesses, vocab] float32 on the CPU.
   at::Tensor run_tokens(int64_t limit) {
     const auto rows = static_cast<int64_t>(sequences_.size());
-    guess(std::min({limit, kTokensForFree / rows - 1, kMostGuesses}));
+    guess(std::min({limit, kTokensForFree / rows - 1, most_guesses_}));
     const int64_t columns = 1 + guesses();
     const at::Tensor ids = at::empty({rows, columns}, at::kLong);
     for (int64_t row = 0; row < rows; ++row) {
@@ -119,8 +119,14 @@ class Batch final {
     });
   }
 
-  /// Forgets that the last `count` guesses ran.
-  void take_back(int64_t count) { cache_.truncate(cache_.length() - count); }
+  /// Takes the first `right` guesses as tokens and forgets that the others ran. Where all were
+  /// right, twice as many are made the next time, else one more than were right.
+  void accept(int64_t right) {
+    cache_.truncate(cache_.length() - (guesses() - right));
+    if (guesses() > 0) {
+      most_guesses_ = right == guesses() ? std::min(2 * most_guesses_, kMostGuesses) : right + 1;
+    }
+  }
 
   /// Row i goes on as what row `rows[i]` is now.
   void keep(const std::vector<int64_t>& rows) {
@@ -216,6 +222,7 @@ class Batch final {
   KvCache cache_;
   std::vector<Sequence> sequences_;
   std::vector<std::vector<int32_t>> drafts_;  ///< Of each sequence, all of one length.
+  int64_t most_guesses_ = 1;
 };
 
 /// The rows as a batch of their own: each stays where it is, and the last ones fill the holes that
@@ -294,7 +301,7 @@ std::vector<std::vector<int32_t>> generate(const CausalLM& model,
     if (going_on.empty()) {
       return generated;
     }
-    batch.take_back(1 + batch.guesses() - place);
+    batch.accept(place - 1);
     batch.keep(fill_holes(going_on));
   }
 }

@@ -25,10 +25,12 @@ template <class Combine, class Term>
       partial = combine(partial, term(i + lane));
     }
   }
-  float result = neutral;
-  for (const float lane : lanes) {
-    result = combine(result, lane);
+  for (size_t half = kLanes / 2; half > 0; half /= 2) {
+    for (size_t lane = 0; lane < half; ++lane) {
+      lanes[lane] = combine(lanes[lane], lanes[lane + half]);
+    }
   }
+  float result = lanes[0];
   for (; i < size; ++i) {
     result = combine(result, term(i));
   }

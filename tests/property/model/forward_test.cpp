@@ -139,6 +139,25 @@ TEST(Generate, ComputesWhatAllPromptsBeginWithOnceAndChangesNothing) {
   }
 }
 
+TEST(Generate, GuessesWithoutChangingWhatIsDrawn) {
+  const CausalLM model = test::load_tiny("llama3");
+  const std::vector<int32_t> prompt{5, 9, 14, 5, 9, 14, 5, 9};
+  for (const double temperature : {0.0, 0.3}) {  // Both repeat themselves here.
+    const SamplingOptions sampling{.temperature = temperature, .seed = 3};
+    Sampler sampler(sampling, /*stream=*/0);
+    std::vector<int32_t> tokens = prompt;
+    for (int step = 0; step < 60; ++step) {
+      const at::Tensor ids = at::tensor(tokens, at::kLong).unsqueeze(0);
+      const at::Tensor last = logits(model, forward_hidden(model, ids)).select(1, -1)[0];
+      tokens.push_back(
+          sampler.sample({last.const_data_ptr<float>(), static_cast<size_t>(last.numel())}));
+    }
+    const auto generated =
+        generate(model, {prompt}, {.max_new_tokens = 60, .sampling = sampling})[0];
+    EXPECT_EQ(generated, std::vector<int32_t>(tokens.begin() + 8, tokens.end()));
+  }
+}
+
 TEST(Generate, DrawsFromTheStreamThatIsNamed) {
   const CausalLM model = test::load_tiny("llama3");
   const GenerationOptions options{

@@ -143,6 +143,30 @@ TEST(Attention, OfManyBlocksIsWhatAtenComputes) {
   }
 }
 
+TEST(Attention, OfFewQueriesToACacheIsWhatAtenComputes) {
+  const at::NoGradGuard no_grad;
+  for (const auto& [heads, kv_heads, seq] : {std::tuple{6, 2, 1}, {4, 4, 3}, {6, 2, 2}}) {
+    const at::Tensor query = random({2, seq, heads, 8}).transpose(1, 2);
+    const at::Tensor key = random({2, kv_heads, 30, 8}).narrow(2, 0, 21);
+    const at::Tensor value = random({2, kv_heads, 30, 8}).narrow(2, 0, 21);
+    for (const at::Tensor& bias :
+         {at::Tensor(), random({1, 1, seq, 21}), random({2, 1, seq, 21})}) {
+      const at::Tensor expected =
+          at::scaled_dot_product_attention(query,
+                                           key,
+                                           value,
+                                           bias.defined() ? std::optional(bias) : std::nullopt,
+                                           0.0,
+                                           false,
+                                           std::nullopt,
+                                           true);
+      EXPECT_LE(
+          relative_difference(attend(query, key, value, {.bias = bias}), expected.transpose(1, 2)),
+          kReordered);
+    }
+  }
+}
+
 TEST(Attention, SurvivesScoresAtTheEndsOfTheFloats) {
   const at::Tensor large = at::full({1, 3, 1, 4}, 1e15F).transpose(1, 2);
   const at::Tensor value = at::arange(12, at::kFloat).view({1, 3, 1, 4}).transpose(1, 2);
