@@ -77,7 +77,8 @@ at::Tensor cached_attention(const at::Tensor& query,
   assert(key.stride(3) == 1 && key.stride(2) == key.size(3) && key.strides() == value.strides());
   const int64_t kv_heads = key.size(1);
   const int64_t seq = query.size(2);
-  const Sizes sizes{.rows = query.size(1) / kv_heads * seq, .keys = key.size(2), .head_dim = key.size(3)};
+  const Sizes sizes{
+      .rows = query.size(1) / kv_heads * seq, .keys = key.size(2), .head_dim = key.size(3)};
   const at::Tensor queries =
       (query * (1.0 / std::sqrt(static_cast<double>(sizes.head_dim)))).contiguous();
   const at::Tensor biases = bias.defined() ? bias.contiguous() : bias;

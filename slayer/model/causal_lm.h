@@ -9,6 +9,7 @@
 #include "slayer/checkpoint/family.h"
 #include "slayer/model/attention_mask.h"
 #include "slayer/model/decoder_layer.h"
+#include "slayer/model/int8_linear.h"
 #include "slayer/model/kv_cache.h"
 
 namespace slayer {
@@ -18,8 +19,9 @@ struct CausalLM {
   ModelConfig config;
   at::Tensor embed_tokens;  ///< [vocab, hidden]
   std::vector<DecoderLayer> layers;
-  at::Tensor norm;     ///< [hidden]
-  at::Tensor lm_head;  ///< [vocab, hidden]; the same tensor as embed_tokens when tied.
+  at::Tensor norm;          ///< [hidden]
+  at::Tensor lm_head;       ///< [vocab, hidden]; the same tensor as embed_tokens when tied.
+  Int8Matrix int8_lm_head;  ///< Undefined tensors, or the head for a training's logits.
 
   at::ScalarType dtype() const { return embed_tokens.scalar_type(); }
   at::Device device() const { return embed_tokens.device(); }

@@ -124,8 +124,34 @@ class BlockProduct final {
   std::array<float, kBlock> scales_{};
 };
 
-/// x matrix^T + bias. The sums are exact: the same bits for any number of threads.
-at::Tensor multiply(const at::Tensor& x, const Int8Matrix& matrix, const at::Tensor& bias) {
+class Int8Linear final : public torch::autograd::Function<Int8Linear> {
+ public:
+  static at::Tensor forward(AutogradContext* context,
+                            const at::Tensor& x,
+                            const Int8Weight& weight,
+                            const std::optional<at::Tensor>& bias) {
+    context->save_for_backward({weight.transposed.values, weight.transposed.scales});
+    return multiply_int8(x, weight.weight, bias.value_or(at::Tensor()));
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const Int8Matrix transposed{.values = saved[0], .scales = saved[1]};
+    return {multiply_int8(gradients[0], transposed, {}), at::Tensor(), at::Tensor()};
+  }
+};
+
+}  // namespace
+
+Int8Matrix quantize_matrix(const at::Tensor& weight) {
+  return quantize(weight.detach(), weight_levels());
+}
+
+Int8Weight quantize_weight(const at::Tensor& weight) {
+  return {.weight = quantize_matrix(weight), .transposed = quantize_matrix(weight.t())};
+}
+
+at::Tensor multiply_int8(const at::Tensor& x, const Int8Matrix& matrix, const at::Tensor& bias) {
   const int64_t in = matrix.values.size(1);
   const int64_t out = matrix.values.size(0);
   const at::Tensor dense = x.contiguous();
@@ -145,38 +171,13 @@ at::Tensor multiply(const at::Tensor& x, const Int8Matrix& matrix, const at::Ten
   return y;
 }
 
-class Int8Linear final : public torch::autograd::Function<Int8Linear> {
- public:
-  static at::Tensor forward(AutogradContext* context,
-                            const at::Tensor& x,
-                            const Int8Weight& weight,
-                            const std::optional<at::Tensor>& bias) {
-    context->save_for_backward({weight.transposed.values, weight.transposed.scales});
-    return multiply(x, weight.weight, bias.value_or(at::Tensor()));
-  }
-
-  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const variable_list saved = context->get_saved_variables();
-    const Int8Matrix transposed{.values = saved[0], .scales = saved[1]};
-    return {multiply(gradients[0], transposed, {}), at::Tensor(), at::Tensor()};
-  }
-};
-
-}  // namespace
-
-Int8Weight quantize_weight(const at::Tensor& weight) {
-  const at::Tensor plain = weight.detach();
-  return {.weight = quantize(plain, weight_levels()),
-          .transposed = quantize(plain.t(), weight_levels())};
-}
-
 at::Tensor apply_int8_linear(const at::Tensor& x,
                              const Int8Weight& weight,
                              const at::Tensor& bias) {
   if (at::GradMode::is_enabled() && x.requires_grad()) {
     return Int8Linear::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
   }
-  return multiply(x, weight.weight, bias);
+  return multiply_int8(x, weight.weight, bias);
 }
 
 }  // namespace slayer

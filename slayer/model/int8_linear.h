@@ -23,6 +23,9 @@ struct Int8Weight {
 /// @param weight [out, in] float32 on the CPU.
 Int8Weight quantize_weight(const at::Tensor& weight);
 
+/// As Int8Weight::weight, for a product in this direction only.
+Int8Matrix quantize_matrix(const at::Tensor& weight);
+
 /// x W^T + b, as apply_linear, with the products forward and backward on 8-bit integers: each row
 /// of x (a token) and of the gradient is rounded to 255 levels of a scale of its own, the sums are
 /// exact, the result is float32. With the processor's dot products of bytes (AVX-512 VNNI) four
@@ -35,5 +38,10 @@ Int8Weight quantize_weight(const at::Tensor& weight);
 at::Tensor apply_int8_linear(const at::Tensor& x,
                              const Int8Weight& weight,
                              const at::Tensor& bias = {});
+
+/// The forward product of apply_int8_linear alone, without a graph.
+at::Tensor multiply_int8(const at::Tensor& x,
+                         const Int8Matrix& weight,
+                         const at::Tensor& bias = {});
 
 }  // namespace slayer

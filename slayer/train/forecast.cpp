@@ -11,10 +11,12 @@
 namespace slayer {
 namespace {
 
-/// Bytes of the frozen layers' matrices as 8-bit integers, once for each product.
+/// Bytes of the frozen matrices as 8-bit integers: the layers' once for each product, the head's
+/// for the forward one.
 int64_t int8_bytes(const TrainJob& job) {
-  int64_t bytes = 0;
-  for (const ExpectedTensor& expected : expected_tensors(job.checkpoint.config())) {
+  const ModelConfig& config = job.checkpoint.config();
+  int64_t bytes = config.vocab_size * config.hidden_size;
+  for (const ExpectedTensor& expected : expected_tensors(config)) {
     const bool is_frozen =
         job.trainable.lora || !std::ranges::binary_search(job.trainable.layers, expected.layer);
     if (expected.layer >= 0 && expected.shape.size() == 2 && is_frozen) {

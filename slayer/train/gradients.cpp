@@ -26,8 +26,12 @@ double backward_from_head(const CausalLM& model,
     head_gradient = at::zeros(model.lm_head.sizes(), model.lm_head.options().dtype(at::kFloat));
   }
   const at::Tensor hidden = normed.flatten(0, 1);
-  const HeadLoss loss = head_loss(
-      hidden.detach(), model.lm_head.detach(), batch.target_ids.flatten(), scale, head_gradient);
+  const HeadLoss loss = head_loss(hidden.detach(),
+                                  model.lm_head.detach(),
+                                  batch.target_ids.flatten(),
+                                  scale,
+                                  head_gradient,
+                                  model.int8_lm_head);
   if (hidden.requires_grad()) {
     hidden.backward(loss.hidden_gradient);
   }

@@ -32,7 +32,8 @@ HeadLoss head_loss(const at::Tensor& hidden,
                    const at::Tensor& lm_head,
                    const at::Tensor& target_ids,
                    double scale,
-                   const at::Tensor& head_gradient) {
+                   const at::Tensor& head_gradient,
+                   const Int8Matrix& int8_head) {
   const at::NoGradGuard no_grad;
   HeadLoss result{.hidden_gradient = at::zeros_like(hidden)};
   const at::Tensor rows = target_ids.ne(kNoTarget).nonzero().squeeze(1);
@@ -41,7 +42,8 @@ HeadLoss head_loss(const at::Tensor& hidden,
   for (int64_t begin = 0; begin < rows.size(0); begin += chunk) {
     const at::Tensor index = rows.slice(0, begin, std::min(begin + chunk, rows.size(0)));
     const at::Tensor states = hidden.index_select(0, index);
-    at::Tensor logits = at::mm(states, lm_head.t()).to(at::kFloat);
+    at::Tensor logits = int8_head.values.defined() ? multiply_int8(states, int8_head)
+                                                   : at::mm(states, lm_head.t()).to(at::kFloat);
     result.loss_sum += logits_to_gradient(logits, target_ids.index_select(0, index), scale);
     if (head_gradient.defined()) {
       at::Tensor(head_gradient).addmm_(logits.t(), states.to(at::kFloat));

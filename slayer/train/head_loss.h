@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "slayer/model/int8_linear.h"
+
 namespace slayer {
 
 /// The loss of a batch and its gradient at the final hidden states.
@@ -18,11 +20,15 @@ struct HeadLoss {
 /// @param target_ids  [tokens] int64, kNoTarget where there is none.
 /// @param head_gradient  [vocab, hidden] float32 to which the head's gradient is added; undefined
 ///                       where the head is frozen, which saves a product as large as the forward's.
+/// @param int8_head   lm_head for the logits, or undefined tensors: then they are of lm_head. The
+///                    gradient is of lm_head in any case: next to a token that is nearly certain,
+///                    thousands of small probabilities would be lost in 8 bits.
 /// Source: Hsu et al. 2024, arXiv 2410.10989, section 3.2 (fused linear cross entropy).
 HeadLoss head_loss(const at::Tensor& hidden,
                    const at::Tensor& lm_head,
                    const at::Tensor& target_ids,
                    double scale,
-                   const at::Tensor& head_gradient = {});
+                   const at::Tensor& head_gradient = {},
+                   const Int8Matrix& int8_head = {});
 
 }  // namespace slayer

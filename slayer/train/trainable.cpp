@@ -105,6 +105,9 @@ CausalLM with_int8_frozen(const CausalLM& model) {
           quantize_weight(weight);
     }
   }
+  if (!model.lm_head.requires_grad()) {
+    result.int8_lm_head = quantize_matrix(model.lm_head);
+  }
   return result;
 }
 

@@ -43,8 +43,9 @@ TEST_F(Forecast, CountsTheFrozenLayersIntegers) {
   const TrainForecast rounded = predict();
   CausalLM model = load_causal_lm(Checkpoint::open(options.checkpoint), at::kFloat, at::kCPU);
   make_trainable(model, {.layers = {1, 3}}, /*seed=*/0);
-  int64_t bytes = 0;
-  for (const DecoderLayer& layer : with_int8_frozen(model).layers) {
+  const CausalLM with_int8 = with_int8_frozen(model);
+  int64_t bytes = with_int8.int8_lm_head.values.numel();
+  for (const DecoderLayer& layer : with_int8.layers) {
     for (const auto& [role, weight] : layer.int8_weights) {
       bytes += weight.weight.values.numel() + weight.transposed.values.numel();
     }

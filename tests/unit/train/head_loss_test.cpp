@@ -39,6 +39,19 @@ TEST(HeadLoss, StaysFiniteForLargeLogits) {
   EXPECT_DOUBLE_EQ(loss.hidden_gradient.item<double>(), 2.0);
 }
 
+TEST(HeadLoss, TakesLogitsOfIntegersAndKeepsTheGradientsSmallProbabilities) {
+  at::manual_seed(1);
+  const at::Tensor hidden = at::randn({300, 64}) / 8.0;
+  const at::Tensor head = at::randn({5'000, 64});
+  const at::Tensor targets = at::randint(5'000, {300}, at::kLong);
+  const HeadLoss exact = head_loss(hidden, head, targets, 1.0);
+  const HeadLoss rounded = head_loss(hidden, head, targets, 1.0, {}, quantize_matrix(head));
+  EXPECT_NE(rounded.loss_sum, exact.loss_sum);
+  // Of 255 levels each way, some thousandths.
+  EXPECT_NEAR(rounded.loss_sum, exact.loss_sum, 2e-3 * exact.loss_sum);
+  EXPECT_LT(relative_difference(rounded.hidden_gradient, exact.hidden_gradient), 2e-2);
+}
+
 TEST(HeadLoss, IsZeroWithoutTargets) {
   const at::Tensor targets = at::full({3}, kNoTarget, at::kLong);
   const HeadLoss loss = head_loss(at::ones({3, 2}), at::ones({5, 2}), targets, 1.0);
