@@ -1,7 +1,11 @@
 #include "slayer/recipe/stages.h"
 
+#include <algorithm>
 #include <chrono>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "slayer/core/cpu_time.h"
 #include "slayer/recipe/machine.h"
 
 namespace slayer {
