@@ -12,6 +12,7 @@
 #include <spawn.h>
 #include <string>
 #include <sys/wait.h>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -29,7 +30,10 @@ inline pid_t start_slayer(const std::vector<std::string>& arguments) {
   }
   argv.push_back(nullptr);
   pid_t child = 0;
-  EXPECT_EQ(::posix_spawn(&child, SLAYER_BINARY, nullptr, nullptr, argv.data(), environ), 0);
+  const int error = ::posix_spawn(&child, SLAYER_BINARY, nullptr, nullptr, argv.data(), environ);
+  if (error != 0) {  // A kill of process 0 would be one of ourselves.
+    throw std::system_error(error, std::generic_category(), SLAYER_BINARY);
+  }
   return child;
 }
 
