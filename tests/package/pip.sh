@@ -13,7 +13,8 @@ python=$scratch/venv/bin/python
 "$python" -m pip install --quiet --disable-pip-version-check 'scikit-build-core>=0.10'
 # As if pip had installed the same wheels here: torch is a gigabyte.
 echo "$source"/.venv/lib/python3*/site-packages >"$("$python" -c 'import site; print(site.getsitepackages()[0])')/torch.pth"
-"$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+# By the name that the presets call the compiler by, ccache knows what it has compiled for them.
+CXX=${CXX:-c++} "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
   --config-settings=build-dir="$source/build/pip" --config-settings=cmake.define.SLAYER_WERROR=ON "$source"
 
 cd "$scratch"
