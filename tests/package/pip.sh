@@ -11,11 +11,18 @@ trap 'rm -rf "$scratch"' EXIT
 "$source/.venv/bin/python" -m venv "$scratch/venv"
 python=$scratch/venv/bin/python
 "$python" -m pip install --quiet --disable-pip-version-check 'scikit-build-core>=0.10'
-# As if pip had installed the same wheels here: torch is a gigabyte.
-echo "$source"/.venv/lib/python3*/site-packages >"$("$python" -c 'import site; print(site.getsitepackages()[0])')/torch.pth"
+site=$("$python" -c 'import site; print(site.getsitepackages()[0])')
+wheels=$(echo "$source"/.venv/lib/python3*/site-packages)
+echo "$wheels" >"$site/wheels.pth"
 # By the name that the presets call the compiler by, ccache knows what it has compiled for them.
 CXX=${CXX:-c++} "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
   --config-settings=build-dir="$source/build/pip" --config-settings=cmake.define.SLAYER_WERROR=ON "$source"
+
+# As if pip had put the wheels themselves here, which are of a gigabyte.
+rm "$site/wheels.pth"
+for wheel in torch pyarrow; do
+  if [[ -e $wheels/$wheel ]]; then ln -s "$wheels/$wheel" "$site"; fi
+done
 
 cd "$scratch"
 venv/bin/slayer --version
