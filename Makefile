@@ -14,8 +14,8 @@ build: setup-build build/release/build.ninja ## Build build/release/bin/slayer
 demo: build setup-demo ## Do the main job on a real model: about 12 minutes on 2 cores
 	$(SLAYER) run recipes/demo.toml --out runs/demo
 
-study: build setup-study ## Compare the methods on three domains (half a day on 2 cores; goes on where it stopped)
-	python3 scripts/study --docs docs/study
+study: build setup-study ## Compare the methods on three domains (half a day on 2 cores; HOURS=2 does a part of it)
+	python3 scripts/study --docs docs/study $(if $(HOURS),--hours $(HOURS))
 
 test: setup-build build/release/build.ninja ## Build and run all tests
 	cmake --build --preset release

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "cli/command.h"
 #include "cli/reference.h"
@@ -54,18 +55,23 @@ complete -F _slayer slayer
                      cases);
 }
 
-/// Text within single quotes of zsh's _arguments and fish.
-std::string quoted(const std::string& text, const std::string& escaped_characters) {
+/// A backslash before each of these characters.
+std::string escaped(const std::string& text, std::string_view characters) {
+  std::string safe;
+  for (const char c : text) {
+    if (characters.find(c) != std::string_view::npos) {
+      safe += '\\';
+    }
+    safe += c;
+  }
+  return safe;
+}
+
+/// Text within single quotes of a shell.
+std::string quoted(const std::string& text) {
   std::string inside;
   for (const char c : text) {
-    if (c == '\'') {
-      inside += "'\\''";
-      continue;
-    }
-    if (escaped_characters.find(c) != std::string::npos) {
-      inside += '\\';
-    }
-    inside += c;
+    inside += c == '\'' ? std::string("'\\''") : std::string(1, c);
   }
   return "'" + inside + "'";
 }
@@ -74,15 +80,14 @@ std::string zsh(const std::vector<CommandReference>& commands) {
   std::string names;
   std::string cases;
   for (const CommandReference& command : commands) {
-    names += "    " + quoted(command.name + ":" + command.description, "") + "\n";
+    names += "    " + quoted(command.name + ":" + escaped(command.description, "\\:")) + "\n";
     cases += fmt::format("    {}) _arguments", command.name);
     for (const OptionReference& option : command.options) {
       cases += fmt::format(" \\\n      {}",
                            quoted(fmt::format("{}[{}]{}",
                                               option.name,
-                                              option.description,
-                                              option.type.empty() ? "" : ":value:_files"),
-                                  ""));
+                                              escaped(option.description, "\\[]"),
+                                              option.type.empty() ? "" : ":value:_files")));
     }
     cases += " \\\n      '*:file:_files' ;;\n";
   }
@@ -112,13 +117,13 @@ std::string fish(const std::vector<CommandReference>& commands) {
   for (const CommandReference& command : commands) {
     text += fmt::format("complete -c slayer -f -n __fish_use_subcommand -a {} -d {}\n",
                         command.name,
-                        quoted(command.description, "\\"));
+                        quoted(escaped(command.description, "\\")));
     for (const OptionReference& option : command.options) {
       text += fmt::format("complete -c slayer -n '__fish_seen_subcommand_from {}' -l {}{} -d {}\n",
                           command.name,
                           option.name.substr(2),
                           option.type.empty() ? "" : " -r",
-                          quoted(option.description, "\\"));
+                          quoted(escaped(option.description, "\\")));
     }
   }
   return text;

@@ -59,10 +59,14 @@ void add_run(CLI::App& app, Context& context) {
       ->add_option(
           "--from", options->choice.from, "Do this stage and those after it, even if up to date")
       ->excludes(only);
+  command->add_flag("--force",
+                    options->choice.force,
+                    "Replace trainings that other settings, texts or plans made");
   add_output_options(*command, context);
   command->footer(
       "Stages whose inputs and settings did not change are skipped; a run that was killed goes on\n"
-      "where it was. Example:\n"
+      "where it was. A training is not replaced by one of other settings without --force. "
+      "Example:\n"
       "  slayer run recipes/demo.toml --out runs/demo");
   command->callback([options, &context] { run(*options, context); });
 }

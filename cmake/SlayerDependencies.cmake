@@ -77,7 +77,8 @@ endif()
 # spdlog define must be the same here as in the targets that reuse the header.
 function(slayer_precompiled_header owner)
   cmake_parse_arguments(ARG "" "" "HEADERS;LIBRARIES" ${ARGN})
-  file(WRITE "${CMAKE_BINARY_DIR}/${owner}.cpp" "// Owns a precompiled header.\n")
+  # Written only where it is not there: another date would have everything compiled again.
+  file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/${owner}.cpp" CONTENT "// Owns a precompiled header.\n")
   add_library(${owner} OBJECT "${CMAKE_BINARY_DIR}/${owner}.cpp")
   target_link_libraries(${owner} PRIVATE slayer_flags fmt::fmt spdlog::spdlog ${ARG_LIBRARIES})
   target_precompile_headers(${owner} PRIVATE

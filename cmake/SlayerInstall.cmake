@@ -41,10 +41,16 @@ if(SLAYER_TORCH)
   install(DIRECTORY tasks DESTINATION share/slayer COMPONENT command)
   install(TARGETS slayer slayer-confine RUNTIME DESTINATION bin COMPONENT python EXCLUDE_FROM_ALL)
   install(DIRECTORY tasks DESTINATION share/slayer COMPONENT python EXCLUDE_FROM_ALL)
-  # The man page comes from the command itself.
-  add_custom_command(OUTPUT "${CMAKE_BINARY_DIR}/slayer.1"
-    COMMAND slayer manual > "${CMAKE_BINARY_DIR}/slayer.1" DEPENDS slayer VERBATIM)
-  add_custom_target(manual ALL DEPENDS "${CMAKE_BINARY_DIR}/slayer.1")
-  install(FILES "${CMAKE_BINARY_DIR}/slayer.1" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
-    COMPONENT command)
+  # The man page and the completions come from the command itself.
+  file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/printed")
+  function(slayer_print file folder)
+    set(output "${CMAKE_BINARY_DIR}/printed/${file}")
+    add_custom_command(OUTPUT "${output}" COMMAND slayer ${ARGN} > "${output}" DEPENDS slayer VERBATIM)
+    add_custom_target(print_${file} ALL DEPENDS "${output}")
+    install(FILES "${output}" DESTINATION "${folder}" COMPONENT command)
+  endfunction()
+  slayer_print(slayer.1 "${CMAKE_INSTALL_MANDIR}/man1" manual)
+  slayer_print(slayer share/bash-completion/completions completion bash)
+  slayer_print(_slayer share/zsh/site-functions completion zsh)
+  slayer_print(slayer.fish share/fish/vendor_completions.d completion fish)
 endif()

@@ -12,37 +12,28 @@ def read_record(folder, **known):
     """One training of a run, from the files of its variant's folder."""
     summary = json.loads((folder / "summary.json").read_text())
     metrics = [json.loads(line) for line in (folder / summary["files"]["training"]).read_text().splitlines()]
-    train = summary["time"]["stages"]["train"]
-    verify = summary["verify"]
+    stages, verify = summary["time"]["stages"], summary["verify"]
     tasks = json.loads((folder / "compare.json").read_text()).get("general", [])
+    steps_cpu = metrics[-1]["cpu_seconds"]
+    own = sum(cost["cpu_seconds"] for name, cost in stages.items() if name not in ("import", "eval-base", "train"))
     return {
+        "format": 1,
         **known,
         "tokens": metrics[-1]["tokens"],
-        "seconds": train["seconds"],
-        "cpu_seconds": train["cpu_seconds"],
-        "peak_bytes": train["peak_bytes"],
+        "seconds": metrics[-1]["elapsed_s"],
+        "cpu_seconds": steps_cpu,
+        "other_cpu_seconds": own + max(0.0, stages["train"]["cpu_seconds"] - steps_cpu),
+        "peak_bytes": stages["train"]["peak_bytes"],
+        "machine": json.loads((folder / "run.json").read_text()),
         "parameters": summary["models"]["new"]["parameters"],
         "trained_parameters": summary["models"]["new"]["trained_parameters"],
         "surgery_cost": None if verify["must_be_identical"] else verify["new_loss"] - verify["base_loss"],
         "sketch": summary["plan"]["sketch"],
         "text": summary["text"],
         "tasks": [task for task in tasks if not task["task"].startswith("text:")],
-        "curve": [{key: line[key] for key in ("step", "tokens", "elapsed_s", "domain_loss", "general_loss")}
+        "curve": [{key: line[key] for key in ("step", "tokens", "cpu_seconds", "domain_loss", "general_loss")}
                   for line in metrics if "domain_loss" in line],
     }
-
-
-def read_all(out):
-    """The records by domain, and the base's losses on each domain's dev texts."""
-    records, bases = {}, {}
-    for file in sorted((out / "results").glob("*.json")):
-        content = json.loads(file.read_text())
-        if isinstance(content, dict):
-            bases[file.stem.removesuffix("-base")] = content
-        else:
-            for record in content:
-                records.setdefault(record["domain"], []).append(record)
-    return records, bases
 
 
 def by_method(records, phase="final"):
@@ -100,14 +91,15 @@ def equal_tokens(methods):
     return table(rows)
 
 
+def base_of(records):
+    """The base's losses on the dev texts: those of the look before the first step where surgery cost nothing."""
+    return next((record["curve"][0] for record in records if record["surgery_cost"] is None), None)
+
+
 def curve(record, base):
-    """(tokens, CPU-seconds, gain, forgetting) at each look, from the base on where surgery cost nothing. All steps
-    cost alike; the clock's seconds would tell what else the machine did."""
-    points = [(0.0, 0.0, 0.0, 0.0)] if record["surgery_cost"] is None else []
-    for look in record["curve"]:
-        points.append((look["tokens"], record["cpu_seconds"] * look["tokens"] / record["tokens"], 1 - math.exp(look["domain_loss"] - base["domain"]),
-                       math.exp(look["general_loss"] - base["general"]) - 1))
-    return points
+    """(tokens, CPU-seconds, gain, forgetting) at each look. The clock's seconds would tell what else the machine did."""
+    return [(look["tokens"], look["cpu_seconds"], 1 - math.exp(look["domain_loss"] - base["domain_loss"]),
+             math.exp(look["general_loss"] - base["general_loss"]) - 1) for look in record["curve"]]
 
 
 def at(points, column, value):
@@ -165,8 +157,8 @@ def surgery_costs(methods):
     return f"What surgery cost before training, nats per token: {', '.join(costs)}.\n" if costs else ""
 
 
-def describe_domain(domain, records, base):
-    methods = by_method(records)
+def describe_domain(domain, records):
+    methods, base = by_method(records), base_of(records)
     if not methods:
         return ""
     first = next(iter(methods.values()))[0]
@@ -176,7 +168,7 @@ def describe_domain(domain, records, base):
              "Changes of perplexity against the base:\n", equal_tokens(methods), surgery_costs(methods), tasks(methods)]
     for title, column, show in (("At equal compute, {} CPU-seconds of training", 1, lambda v: f"{v:.0f}"),
                                 ("At equal gain, {} %", 2, lambda v: f"{100 * v:.1f}")):
-        value, points = same_axis(methods, base, column)
+        value, points = same_axis(methods, base, column) if base else (None, {})
         if value is not None:
             parts += [title.format(show(value)) + " (dev texts, interpolated between looks, first seed):\n", rows_at(points)]
     if grid_table := grid(records):
@@ -239,16 +231,14 @@ def ticks(low, high):
     return [round(n * step, 10) for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def write(out, docs):
-    """results.json, pareto.svg and the tables of README.md, between its two markers."""
-    records, bases = read_all(out)
+def write(records, docs):
+    """pareto.svg and the tables of README.md, between its two markers, of records by domain; nothing where there is
+    nothing to show yet, so that what an earlier study showed stays."""
+    if not any(by_method(group) for group in records.values()):
+        return
     docs.mkdir(parents=True, exist_ok=True)
-    settings = json.loads((out / "settings.json").read_text())
-    settings["recipe"]["base"] = settings["recipe"]["base"].rpartition("/")[2]
-    results = {"format": 1, "settings": settings, "base": bases, "records": [r for group in records.values() for r in group]}
-    (docs / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (docs / "pareto.svg").write_text(pareto(records), encoding="utf-8")
-    tables = "\n".join(describe_domain(domain, group, bases[domain]) for domain, group in records.items())
+    tables = "\n".join(describe_domain(domain, group) for domain, group in records.items())
     readme = docs / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.exists() else f"# The study\n\n{BEGIN}\n{END}\n"
     head, _, rest = text.partition(BEGIN)

@@ -167,6 +167,7 @@ Stage Job::import_stage() const {
 
 Stage Job::probe_stage() const {
   Stage probe = stage("probe", folders_.run, "probe.json");
+  probe.reads = {base_path()};
   probe.inputs = [this] { return probe_inputs(); };
   probe.make = [this](bool goes_on) { this->probe(goes_on); };
   return probe;
@@ -174,6 +175,10 @@ Stage Job::probe_stage() const {
 
 Stage Job::plan_stage() const {
   Stage plan = stage("plan", folders_.plan, "plan.json");
+  plan.reads = {base_path()};
+  if (recipe_.plan.strategy == "auto") {
+    plan.reads.push_back(folders_.run / "probe.json");
+  }
   plan.inputs = [this] { return plan_inputs(); };
   plan.make = [this](bool) { write_plan(); };
   return plan;
@@ -181,6 +186,7 @@ Stage Job::plan_stage() const {
 
 Stage Job::surgery_stage() const {
   Stage surgery = stage("surgery", folders_.plan, "expanded");
+  surgery.reads = {base_path(), folders_.plan / "plan.json"};
   surgery.inputs = [this] { return surgery_inputs(); };
   surgery.make = [this](bool) { operate(); };
   return surgery;
@@ -188,6 +194,7 @@ Stage Job::surgery_stage() const {
 
 Stage Job::verify_stage() const {
   Stage check = stage("verify", folders_.plan, "verify.json");
+  check.reads = {base_path(), folders_.plan / "expanded"};
   check.inputs = [this] {
     return Json{{"model", hash_of(folders_.plan / "expanded")}, {"text", eval_inputs(base_path())}};
   };
@@ -198,6 +205,8 @@ Stage Job::verify_stage() const {
 Stage Job::training_stage(const Training& training) const {
   const std::filesystem::path model = std::filesystem::path(training.name) / "model";
   Stage made = stage(training.name, training.folder, model);
+  made.reads = {training.checkpoint};
+  made.work = {model, std::filesystem::path(training.name) / "checkpoints"};
   made.inputs = [this, training] { return training_inputs(training); };
   made.make = [this, training](bool goes_on) { train(training, goes_on); };
   return made;
@@ -206,6 +215,7 @@ Stage Job::training_stage(const Training& training) const {
 Stage Job::eval_stage(const std::string& name, const std::filesystem::path& model) const {
   const std::filesystem::path& folder = name == "base" ? folders_.run : folders_.own;
   Stage eval = stage("eval-" + name, folder, std::filesystem::path("eval") / (name + ".json"));
+  eval.reads = {model};
   eval.inputs = [this, model] { return eval_inputs(model); };
   eval.make = [this, name, model, folder](bool) {
     const EvalSettings settings{.recipe = recipe_.eval,
@@ -221,6 +231,7 @@ Stage Job::eval_stage(const std::string& name, const std::filesystem::path& mode
 
 Stage Job::compare_stage() const {
   Stage comparison = stage("compare", folders_.own, "compare.json");
+  comparison.reads = {folders_.run / "eval" / "base.json", folders_.own / "eval" / "new.json"};
   comparison.inputs = [this] {
     return Json{{"base", file_hash(folders_.run / "eval" / "base.json")},
                 {"new", file_hash(folders_.own / "eval" / "new.json")},
@@ -253,6 +264,7 @@ Stage Job::overlap_stage() const {
 
 Stage Job::export_stage() const {
   Stage exported = stage("export", folders_.own, "export");
+  exported.reads = {model_path()};
   exported.inputs = [this] {
     return Json{{"model", hash_of(model_path())}, {"settings", table_of(recipe_, "export")}};
   };

@@ -4,7 +4,6 @@
 
 #include <fstream>
 #include <string>
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <thread>
 
@@ -44,15 +43,6 @@ Json describe_machine() {
           {"processor", proc_value("/proc/cpuinfo", "model name")},
           {"cores", std::thread::hardware_concurrency()},
           {"memory_bytes", total_memory()}};
-}
-
-double process_cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 int64_t peak_memory() { return proc_bytes("/proc/self/status", "VmHWM"); }

@@ -10,9 +10,6 @@ namespace slayer {
 /// compiler, libtorch and slayer's version.
 Json describe_machine();
 
-/// User and system time of all of the process's threads so far.
-double process_cpu_seconds();
-
 /// Largest resident memory since reset_peak_memory, in bytes; 0 where the system does not tell.
 int64_t peak_memory();
 void reset_peak_memory();

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 #include "slayer/core/toml.h"
 #include "slayer/model/device.h"
 #include "slayer/recipe/tables.h"
@@ -115,9 +116,10 @@ void require_layers_for_pack(const JsonObject& root, const Recipe& recipe) {
   }
 }
 
-Recipe parse(const std::filesystem::path& file, const Json& json) {
+Recipe parse(const std::filesystem::path& file, const std::string& text, const Json& json) {
   Recipe recipe;
   recipe.file = file;
+  recipe.text = text;
   recipe.json = json;
   const JsonObject root(recipe.json, file.string());
   root.refuse_unknown_keys(recipe_keys().at(""));
@@ -148,10 +150,12 @@ Recipe parse(const std::filesystem::path& file, const Json& json) {
 }  // namespace
 
 Recipe read_recipe(const std::filesystem::path& file) {
-  const Json json = read_toml_file(file);
-  Recipe recipe = parse(file, json);
+  const std::string text = read_text_file(file);
+  const Json json = parse_toml(text, file.string());
+  Recipe recipe = parse(file, text, json);
   for (const RecipeVariant& variant : expand_variants(JsonObject(json, file.string()))) {
-    recipe.variants.push_back(named_after(variant.name, [&] { return parse(file, variant.json); }));
+    recipe.variants.push_back(
+        named_after(variant.name, [&] { return parse(file, text, variant.json); }));
     recipe.variants.back().variant = variant.name;
   }
   return recipe;

@@ -56,6 +56,7 @@ struct ExportRecipe {
 /// start from the working folder.
 struct Recipe {
   std::filesystem::path file;
+  std::string text;            ///< The file's.
   std::filesystem::path base;  ///< A checkpoint folder or a GGUF.
   std::string import_dtype = "bfloat16";
   std::string dtype = "float32";  ///< Of the arithmetic.

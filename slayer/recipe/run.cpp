@@ -16,6 +16,7 @@
 #include "slayer/core/progress.h"
 #include "slayer/recipe/estimate.h"
 #include "slayer/recipe/machine.h"
+#include "slayer/recipe/record.h"
 #include "slayer/recipe/summary.h"
 #include "slayer/report/write.h"
 
@@ -110,29 +111,55 @@ void check_choice(const StageChoice& choice, const std::vector<JobStage>& stages
 
 enum class Need : uint8_t { kUpToDate, kLeftOut, kToDo, kAgain };
 
-/// What is to be done of each stage. A stage that will run changes what its job's later ones, and
-/// others that share its folder, work on; their inputs cannot be hashed before.
+bool reads_any(const Stage& stage, const std::set<std::filesystem::path>& outputs) {
+  return std::ranges::any_of(stage.reads, [&](const auto& path) { return outputs.contains(path); });
+}
+
+/// A training, finished or not, is hours of work that nothing brings back.
+/// @throws Error where one of other inputs lies.
+void refuse_to_lose_work(const Stage& stage, const std::string& changed) {
+  if (!changed.empty() && holds_work(stage)) {
+    throw Error({.file = (stage.folder / stage.name).string(),
+                 .found = "a training of other inputs (" + changed + ")",
+                 .expected = "--force to replace it",
+                 .hint = "another --out keeps both"});
+  }
+}
+
+/// What is to be done of each stage. What reads the output of a stage that will run cannot be
+/// hashed before.
+/// @throws Error where a training would be replaced by another, unless that is asked for.
 std::vector<Need> needs_of(const std::vector<JobStage>& stages, const StageChoice& choice) {
   std::vector<Need> needs;
-  std::set<std::filesystem::path> stale;
-  std::set<const Job*> begun;  // Jobs whose stage --from was passed.
+  std::set<std::filesystem::path> stale;    // Outputs that will be made,
+  std::set<std::filesystem::path> changed;  // of these, those that will likely be others.
+  std::set<const Job*> begun;               // Jobs whose stage --from was passed.
   for (const auto& [job, stage] : stages) {
     if (is_named(stage, choice.from)) {
       begun.insert(job);
     }
-    const JobFolders& folders = job->folders();
-    const bool is_stale = stale.contains(folders.own) || stale.contains(folders.plan) ||
-                          stale.contains(folders.train) || stale.contains(folders.sft) ||
-                          stale.contains(folders.run);
+    const bool is_stale = reads_any(stage, stale);
     Need need = is_stale || !is_up_to_date(stage) ? Need::kToDo : Need::kUpToDate;
+    std::string changes;
+    if (reads_any(stage, changed)) {
+      changes = "base or plan";
+    } else if (need == Need::kToDo && !is_stale) {
+      changes = changed_inputs(stage);
+    }
     if (!choice.from.empty() && choice.from != kReport && begun.contains(job)) {
       need = Need::kAgain;
     }
     if (need != Need::kUpToDate) {
-      stale.insert(stage.folder);
+      stale.insert(stage.output_path());
+    }
+    if (!changes.empty()) {
+      changed.insert(stage.output_path());
     }
     if (!choice.only.empty() && !is_named(stage, choice.only)) {
       need = Need::kLeftOut;
+    }
+    if (need == Need::kToDo && !choice.force) {
+      refuse_to_lose_work(stage, changes);
     }
     needs.push_back(need);
   }
@@ -191,15 +218,16 @@ void check_folder(const std::filesystem::path& out) {
   }
 }
 
-/// What the run depends on and no other file of it says, for whoever repeats it.
-void write_record(const Recipe& recipe, const Jobs& jobs, const std::filesystem::path& out) {
-  Json record = describe_machine();
-  record["recipe"] = recipe.file.filename().string();
-  record["base"] = recipe.base.filename().string();
-  record["base_hash"] = jobs.front()->base().hash();
-  record["threads"] = recipe.threads > 0 ? Json(recipe.threads) : Json("all cores");
+/// Notes what this run works from; what former ones did stands in the stages' stamps.
+/// @return what the stamps of this one's stages shall say.
+Json write_record(const Recipe& recipe, const Jobs& jobs, const std::filesystem::path& out) {
+  const Json record = describe_run_record(recipe, jobs.front()->base().hash());
+  keep_recipe(recipe, out);
   write_json_file(out / "run.json", record);
-  write_text_file(out / "recipe.toml", read_text_file(recipe.file));
+  for (const std::unique_ptr<Job>& job : jobs) {
+    write_json_file(job->folders().own / "run.json", record);
+  }
+  return record;
 }
 
 /// The part of a stage's line in --dry-run that says what it will take.
@@ -240,7 +268,8 @@ void check_inputs(const Stage& stage) {
 void do_stages(const std::vector<JobStage>& stages,
                const std::vector<Need>& needs,
                const StageChoice& choice,
-               const RunControl& control) {
+               const RunControl& control,
+               const Json& record) {
   for (size_t i = 0; i < stages.size(); ++i) {
     const Stage& stage = stages[i].stage;
     const std::string title = fmt::format("[{}/{}] {}", i + 1, stages.size(), stage.title());
@@ -258,8 +287,11 @@ void do_stages(const std::vector<JobStage>& stages,
     if (control.stop.stop_requested()) {
       throw Interrupted("run the same command again to go on with " + stage.title());
     }
+    if (needs[i] == Need::kToDo && !choice.force && holds_work(stage)) {
+      refuse_to_lose_work(stage, changed_inputs(stage));
+    }
     log_info(title);
-    make_stage(stage, /*anew=*/needs[i] == Need::kAgain);
+    make_stage(stage, /*anew=*/needs[i] == Need::kAgain, record);
   }
 }
 
@@ -275,8 +307,8 @@ Json run_recipe(const Recipe& recipe,
   check_choice(choice, stages);
   const std::vector<Need> needs = needs_of(stages, choice);
   check_machine(stages, needs, estimators_of(jobs, /*flops=*/1.0), out);
-  write_record(recipe, jobs, out);
-  do_stages(stages, needs, choice, control);
+  const Json record = write_record(recipe, jobs, out);
+  do_stages(stages, needs, choice, control, record);
   const bool is_finished = std::ranges::all_of(stages, [](const JobStage& entry) {
     return std::filesystem::exists(entry.stage.output_path());
   });

@@ -9,18 +9,19 @@
 
 namespace slayer {
 
-/// Which of a run's stages are done; at most one of the two is set.
+/// Which of a run's stages are done; at most one of the two names is set.
 struct StageChoice {
-  std::string only;  ///< This one, if it is out of date; all it needs must be there.
-  std::string from;  ///< This one and all after it, even where they are up to date.
+  std::string only;    ///< This one, if it is out of date; all it needs must be there.
+  std::string from;    ///< This one and all after it, even where they are up to date.
+  bool force = false;  ///< Also trainings that take the place of others, made from other inputs.
 };
 
 /// Runs the stages of a recipe that are out of date, for each of its variants, and writes the
 /// report. All state lies in the folder `out`: killed anywhere and run again, the run goes on from
 /// the last stage or the last checkpoint of its training; the folder can be moved.
 /// @return what is written to out/summary.json.
-/// @throws Error for anything wrong with the recipe, its files or `out`; Interrupted when asked to
-/// stop.
+/// @throws Error for anything wrong with the recipe, its files or `out`, and where a training of
+/// other inputs would be lost; Interrupted when asked to stop.
 Json run_recipe(const Recipe& recipe,
                 const std::filesystem::path& out,
                 const StageChoice& choice,

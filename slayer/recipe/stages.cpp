@@ -1,7 +1,11 @@
 #include "slayer/recipe/stages.h"
 
+#include <algorithm>
 #include <chrono>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "slayer/core/cpu_time.h"
 #include "slayer/recipe/machine.h"
 
 namespace slayer {
@@ -17,6 +21,21 @@ Json stamp_of(const Stage& stage) {
   return std::filesystem::exists(file) ? read_json_file(file) : Json();
 }
 
+/// Adds the keys whose values are not the same in both objects; of settings, which of them.
+void add_differences(const Json& before, const Json& now, std::vector<std::string>& keys) {
+  Json all = before;
+  all.update(now);
+  for (const auto& [key, unused] : all.items()) {
+    const Json was = before.value(key, Json());
+    const Json is = now.value(key, Json());
+    if (was.is_object() && is.is_object()) {
+      add_differences(was, is, keys);
+    } else if (was != is) {
+      keys.push_back(key);
+    }
+  }
+}
+
 }  // namespace
 
 bool is_up_to_date(const Stage& stage) {
@@ -26,7 +45,23 @@ bool is_up_to_date(const Stage& stage) {
          made.value("inputs", Json()) == stage.inputs();
 }
 
-void make_stage(const Stage& stage, bool anew) {
+std::string changed_inputs(const Stage& stage) {
+  const Json made = stamp_of(stage);
+  std::vector<std::string> keys;
+  if (!made.is_null()) {
+    add_differences(made.value("inputs", Json::object()), stage.inputs(), keys);
+  }
+  return fmt::format("{}", fmt::join(keys, ", "));
+}
+
+bool holds_work(const Stage& stage) {
+  return std::ranges::any_of(stage.work, [&](const std::filesystem::path& path) {
+    return std::filesystem::exists(stage.folder / path) &&
+           !std::filesystem::is_empty(stage.folder / path);
+  });
+}
+
+void make_stage(const Stage& stage, bool anew, const Json& made_by) {
   const Json inputs = stage.inputs();
   const Json before = stamp_of(stage);
   const bool goes_on = !anew && !before.is_null() && before.value("inputs", Json()) == inputs;
@@ -41,7 +76,8 @@ void make_stage(const Stage& stage, bool anew) {
                    {"is_done", true},
                    {"seconds", seconds.count()},
                    {"cpu_seconds", process_cpu_seconds() - cpu_begin},
-                   {"peak_bytes", peak_memory()}});
+                   {"peak_bytes", peak_memory()},
+                   {"made_by", made_by}});
 }
 
 StageCost cost_of(const Stage& stage) {

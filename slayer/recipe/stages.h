@@ -22,6 +22,10 @@ struct Stage {
   /// left work to go on from; else what lies there is stale.
   std::function<void(bool goes_on)> make;
   std::string variant = {};  ///< Whose stage it is; empty: of all.
+  /// Outputs of other stages that it is made from, and perhaps files that no stage makes.
+  std::vector<std::filesystem::path> reads = {};
+  /// Below the folder: what took so long to make that it is not replaced unasked.
+  std::vector<std::filesystem::path> work = {};
 
   std::string title() const { return variant.empty() ? name : name + " " + variant; }
   std::filesystem::path output_path() const { return folder / output; }
@@ -29,8 +33,16 @@ struct Stage {
 
 bool is_up_to_date(const Stage& stage);
 
+/// The inputs in which a former attempt, finished or cut short, differs from now, as "steps, data";
+/// empty where it does not, or there was none.
+std::string changed_inputs(const Stage& stage);
+
+/// Whether some of the stage's work lies there, finished or not.
+bool holds_work(const Stage& stage);
+
 /// Makes the stage's output and notes that it did. `anew`: whatever a former attempt left.
-void make_stage(const Stage& stage, bool anew = false);
+/// `made_by`: the recipe, program and machine, which the stamp remembers.
+void make_stage(const Stage& stage, bool anew = false, const Json& made_by = {});
 
 /// What a stage took.
 struct StageCost {

@@ -7,6 +7,7 @@
 #include "slayer/checkpoint/family.h"
 #include "slayer/eval/evaluation_file.h"
 #include "slayer/eval/perplexity.h"
+#include "slayer/recipe/record.h"
 #include "slayer/recipe/trained.h"
 #include "slayer/surgery/plan.h"
 #include "slayer/surgery/summary.h"
@@ -100,8 +101,9 @@ Json describe_training(const TrainOptions& options, const TrainableSet& trained)
 }
 
 /// Where a variant's report finds what lies outside its own folder, relative to that.
-Json files_elsewhere(const JobFolders& folders) {
-  const auto relative = [&](const std::filesystem::path& folder, const char* file) {
+Json files_elsewhere(const JobFolders& folders, const Recipe& recipe) {
+  const auto relative = [&](const std::filesystem::path& folder,
+                            const std::filesystem::path& file) {
     return std::filesystem::relative(folder / file, folders.own).generic_string();
   };
   return {{"plan", relative(folders.plan, "plan.json")},
@@ -110,8 +112,7 @@ Json files_elsewhere(const JobFolders& folders) {
           {"overlap", relative(folders.sft, "overlap.json")},
           {"probe", relative(folders.run, "probe.json")},
           {"base_samples", relative(folders.run, "eval/base")},
-          {"machine", relative(folders.run, "run.json")},
-          {"recipe", relative(folders.run, "recipe.toml")}};
+          {"recipe", relative(folders.run, kept_recipe(recipe))}};
 }
 
 }  // namespace
@@ -137,7 +138,7 @@ Json summarize_job(const Job& job) {
     summary["sft"] = describe_training(*job.recipe().sft, *trainings.sft);
   }
   if (!job.recipe().variant.empty()) {
-    summary["files"] = files_elsewhere(folders);
+    summary["files"] = files_elsewhere(folders, job.recipe());
   }
   return summary;
 }

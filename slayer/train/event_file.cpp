@@ -99,10 +99,12 @@ void append_scalar(std::string& summary, std::string_view tag, double scalar) {
 
 std::string summary_of(const StepMetrics& metrics) {
   std::string summary;
-  append_scalar(summary, "train/loss", metrics.loss);
-  append_scalar(summary, "train/lr", metrics.lr);
-  append_scalar(summary, "train/grad_norm", metrics.grad_norm);
-  append_scalar(summary, "train/tokens_per_second", metrics.tokens_per_second);
+  if (metrics.step > 0) {
+    append_scalar(summary, "train/loss", metrics.loss);
+    append_scalar(summary, "train/lr", metrics.lr);
+    append_scalar(summary, "train/grad_norm", metrics.grad_norm);
+    append_scalar(summary, "train/tokens_per_second", metrics.tokens_per_second);
+  }
   if (metrics.watched.domain) {
     append_scalar(summary, "watched/domain_perplexity", std::exp(*metrics.watched.domain));
   }
@@ -141,11 +143,12 @@ int64_t step_of(std::string_view event) {
   return static_cast<int64_t>(step);
 }
 
-/// How many of these bytes are whole events of steps up to `last_step`.
+/// How many of these bytes are whole events of steps up to `last_step`; of a training that begins,
+/// the file's version, which comes first.
 size_t bytes_until(std::string_view bytes, int64_t last_step) {
   size_t kept = 0;
   while (const auto event = first_event(bytes.substr(kept))) {
-    if (step_of(*event) > last_step) {
+    if (step_of(*event) > last_step || (last_step == 0 && kept > 0)) {
       break;
     }
     kept += kHeaderBytes + event->size() + kTrailerBytes;

@@ -12,10 +12,11 @@ namespace slayer {
 namespace fs = std::filesystem;
 namespace {
 
-/// The lines of steps 1 to `last_step`, as far as they are whole, and their losses.
+/// The lines of steps 0 to `last_step`, as far as they are whole, and their losses; none for a
+/// training that begins.
 std::string lines_until(const fs::path& path, int64_t last_step, std::vector<double>& losses) {
   std::string kept;
-  if (!fs::exists(path)) {
+  if (last_step == 0 || !fs::exists(path)) {
     return kept;
   }
   std::istringstream lines(read_text_file(path));
@@ -25,7 +26,9 @@ std::string lines_until(const fs::path& path, int64_t last_step, std::vector<dou
       break;
     }
     kept += line + "\n";
-    losses.push_back(json.value("loss", 0.0));
+    if (json.contains("loss")) {
+      losses.push_back(json.value("loss", 0.0));
+    }
   }
   return kept;
 }
@@ -45,13 +48,16 @@ MetricsFile::MetricsFile(const fs::path& path, int64_t last_step) : path_(path) 
 }
 
 void MetricsFile::append(const StepMetrics& metrics) {
-  Json line = {{"step", metrics.step},
-               {"loss", metrics.loss},
-               {"lr", metrics.lr},
-               {"grad_norm", metrics.grad_norm},
-               {"tokens", metrics.tokens},
-               {"tokens_per_second", metrics.tokens_per_second},
-               {"elapsed_s", metrics.elapsed_s}};
+  Json line = {{"step", metrics.step}};
+  if (metrics.step > 0) {
+    line["loss"] = metrics.loss;
+    line["lr"] = metrics.lr;
+    line["grad_norm"] = metrics.grad_norm;
+    line["tokens_per_second"] = metrics.tokens_per_second;
+  }
+  line["tokens"] = metrics.tokens;
+  line["elapsed_s"] = metrics.elapsed_s;
+  line["cpu_seconds"] = metrics.cpu_seconds;
   if (metrics.is_spike) {
     line["spike"] = true;
   }

@@ -11,14 +11,15 @@ namespace slayer {
 
 /// One line of metrics.jsonl.
 struct StepMetrics {
-  int64_t step = 0;   ///< From 1.
+  int64_t step = 0;   ///< From 1; 0: only `watched`, before the first step.
   double loss = 0.0;  ///< Nats per target, before the step.
   double lr = 0.0;
   double grad_norm = 0.0;  ///< Before clipping.
   int64_t tokens = 0;      ///< Input tokens so far.
   double tokens_per_second = 0.0;
   double elapsed_s = 0.0;
-  bool is_spike = false;  ///< See LossSpikes; the key "spike" stands in such lines only.
+  double cpu_seconds = 0.0;  ///< As `elapsed_s`, of all threads together.
+  bool is_spike = false;     ///< See LossSpikes; the key "spike" stands in such lines only.
   /// After the step, where the watched texts were looked at then; keys "domain_loss",
   /// "domain_perplexity", "general_loss", "general_perplexity" and "forgetting".
   WatchedLosses watched = {};

@@ -109,6 +109,7 @@ void TrainStates::save(const TrainPosition& position,
                    {"step", position.step},
                    {"tokens", position.tokens},
                    {"elapsed_s", position.elapsed_s},
+                   {"cpu_seconds", position.cpu_seconds},
                    {"watch", to_json(position.watch)}});
   staged.commit();
   std::vector<int64_t> old = steps();
@@ -128,6 +129,7 @@ TrainPosition TrainStates::position_of(const fs::path& checkpoint) {
   return {.step = state.integer("step", 0, kLargestCount),
           .tokens = state.integer("tokens", 0, kLargestCount),
           .elapsed_s = state.number("elapsed_s"),
+          .cpu_seconds = state.number_or("cpu_seconds", 0.0),  // Older checkpoints have none.
           .watch = watch_record_from_json(state.object("watch"))};
 }
 

@@ -14,9 +14,10 @@ namespace slayer {
 /// Where a training stands, besides its weights and optimizer. The order of the data follows from
 /// the step.
 struct TrainPosition {
-  int64_t step = 0;        ///< Steps done.
-  int64_t tokens = 0;      ///< Input tokens seen so far.
-  double elapsed_s = 0.0;  ///< Time spent on the steps, over all runs.
+  int64_t step = 0;          ///< Steps done.
+  int64_t tokens = 0;        ///< Input tokens seen so far.
+  double elapsed_s = 0.0;    ///< Time spent on the steps, over all runs.
+  double cpu_seconds = 0.0;  ///< As `elapsed_s`, of all threads together.
   WatchRecord watch = {};
 };
 

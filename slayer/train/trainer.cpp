@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <numeric>
 
+#include "slayer/core/cpu_time.h"
 #include "slayer/core/error.h"
 #include "slayer/core/log.h"
 #include "slayer/model/device.h"
@@ -134,6 +135,9 @@ Trainer::Trainer(const TrainJob& job, const TrainControl& control)
 TrainSummary Trainer::run() {
   if (!job_.watched.is_empty() && !position_.watch.base) {
     position_.watch.base = measure(model_, job_.watched, *options_.seq_len);
+    const StepMetrics before{.watched = *position_.watch.base};
+    metrics_.append(before);
+    events_.append(before, seconds_since_1970());
   }
   if (!position_.watch.has_stopped) {
     take_steps();
@@ -222,6 +226,7 @@ TrainPosition Trainer::take_up_best() {
 
 bool Trainer::step() {
   const auto start = steady_clock::now();
+  const double cpu_start = process_cpu_seconds();
   const int64_t number = position_.step + 1;
   const std::vector<int64_t> draws = draws_of(number);
   const std::optional<double> loss = accumulate(draws);
@@ -242,13 +247,15 @@ bool Trainer::step() {
   position_.step = number;
   position_.tokens += tokens;
   position_.elapsed_s += seconds;
+  position_.cpu_seconds += process_cpu_seconds() - cpu_start;
   last_ = {.step = number,
            .loss = *loss,
            .lr = lr,
            .grad_norm = norm,
            .tokens = position_.tokens,
            .tokens_per_second = static_cast<double>(tokens) / seconds,
-           .elapsed_s = position_.elapsed_s};
+           .elapsed_s = position_.elapsed_s,
+           .cpu_seconds = position_.cpu_seconds};
   note_spike(draws);
   return true;
 }

@@ -14,7 +14,10 @@ for component in command library; do
 done
 "$scratch/usr/bin/slayer" --version
 test -f "$scratch/usr/share/slayer/tasks/arc_easy.toml"
-test -f "$scratch/usr/share/man/man1/slayer.1"
+for file in man/man1/slayer.1 bash-completion/completions/slayer zsh/site-functions/_slayer \
+  fish/vendor_completions.d/slayer.fish; do
+  grep -q inspect "$scratch/usr/share/$file"
+done
 
 cmake -S "$source" -B "$scratch/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$scratch/usr" \
   >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }

@@ -12,6 +12,7 @@
 #include <spawn.h>
 #include <string>
 #include <sys/wait.h>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -21,26 +22,38 @@
 
 namespace slayer {
 
-/// Runs `slayer` and, where `patience` is not zero, kills it after that long.
-/// @return whether it ended by itself with exit code 0.
-inline bool run_until_killed(const std::vector<std::string>& arguments,
-                             std::chrono::microseconds patience) {
+/// Starts `slayer`. @return its process.
+inline pid_t start_slayer(const std::vector<std::string>& arguments) {
   std::vector<char*> argv{const_cast<char*>(SLAYER_BINARY)};
   for (const std::string& argument : arguments) {
     argv.push_back(const_cast<char*>(argument.c_str()));
   }
   argv.push_back(nullptr);
   pid_t child = 0;
-  if (::posix_spawn(&child, SLAYER_BINARY, nullptr, nullptr, argv.data(), environ) != 0) {
-    return false;
+  const int error = ::posix_spawn(&child, SLAYER_BINARY, nullptr, nullptr, argv.data(), environ);
+  if (error != 0) {  // A kill of process 0 would be one of ourselves.
+    throw std::system_error(error, std::generic_category(), SLAYER_BINARY);
   }
+  return child;
+}
+
+/// Waits for a process. @return whether it ended by itself with exit code 0.
+inline bool ends_well(pid_t child) {
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/// Runs `slayer` and, where `patience` is not zero, kills it after that long.
+/// @return whether it ended by itself with exit code 0.
+inline bool run_until_killed(const std::vector<std::string>& arguments,
+                             std::chrono::microseconds patience) {
+  const pid_t child = start_slayer(arguments);
   if (patience.count() > 0) {
     std::this_thread::sleep_for(patience);
     ::kill(child, SIGKILL);
   }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return ends_well(child);
 }
 
 /// What a training leaves: the finished model and the last checkpoint, byte for byte, but for the

@@ -153,6 +153,21 @@ TEST(Completion, IsValidForEachShellThatIsHere) {
   }
 }
 
+/// zsh reads them when they are asked for: an unescaped bracket within a description, and no option
+/// of that command is completed.
+TEST(Completion, EscapesDescriptionsForZsh) {
+  const std::regex option(R"(      '--[a-z0-9-]+\[([^\\\[\]]|\\.)*\](:value:_files)?' \\)");
+  std::istringstream lines(run_slayer({"completion", "zsh"}).out);
+  int count = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("      '--")) {
+      EXPECT_TRUE(std::regex_match(line, option)) << line;
+      ++count;
+    }
+  }
+  EXPECT_GT(count, 100);
+}
+
 TEST(Completion, CompletesCommandsAndOptionsInBash) {
   const ScratchFolder folder;
   write_text_file(folder / "slayer.bash", run_slayer({"completion", "bash"}).out);

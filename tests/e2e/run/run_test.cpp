@@ -32,12 +32,80 @@ TEST_F(TinyRun, GoesFromBaseToTableAndThenHasNothingToDo) {
 TEST_F(TinyRun, RunsOnlyWhatAChangedSettingTouches) {
   ASSERT_EQ(run("run").exit_code, 0);
   write_recipe(/*steps=*/6, /*max_new_tokens=*/5);
+  const std::string dry = run("run", {"--dry-run"}).out;
+  EXPECT_NE(dry.find("verify           to do"), std::string::npos) << dry;
+  EXPECT_NE(dry.find("train            up to date"), std::string::npos) << dry;
   const Outcome outcome = run("run");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("train: up to date"), std::string::npos);
   EXPECT_EQ(outcome.err.find("eval-new: up to date"), std::string::npos);
-  write_recipe(/*steps=*/7, /*max_new_tokens=*/5);
-  EXPECT_EQ(run("run").exit_code, 0);
+}
+
+TEST_F(TinyRun, ReplacesATrainingOnlyWhenAskedTo) {
+  ASSERT_EQ(run("run").exit_code, 0);
+  const Json before = result("run");
+  const std::string refusal =
+      "found a training of other inputs ({}), expected --force to replace "
+      "it (another --out keeps both)\n";
+  const std::string where = fmt::format("slayer: {}: ", (folder_ / "run/train").string());
+  write_recipe(/*steps=*/7, /*max_new_tokens=*/4);
+  for (const std::vector<std::string>& options :
+       {std::vector<std::string>{}, {"--dry-run"}, {"--only", "train"}}) {
+    const Outcome outcome = run("run", options);
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_EQ(outcome.err, where + fmt::format(fmt::runtime(refusal), "steps"));
+  }
+  // Another plan is refused before the model that the training began from is replaced.
+  write_recipe(/*steps=*/6, /*max_new_tokens=*/4);
+  replace_in_recipe("shallow = 1.0", "shallow = 0.5");
+  EXPECT_EQ(run("run").err, where + fmt::format(fmt::runtime(refusal), "base or plan"));
+  replace_in_recipe("shallow = 0.5", "shallow = 1.0");
+  const Outcome back = run("run");
+  EXPECT_NE(back.err.find("surgery: up to date"), std::string::npos) << back.err;
+  EXPECT_EQ(result("run"), before);
+
+  write_recipe(/*steps=*/7, /*max_new_tokens=*/4);
+  const Outcome forced = run("run", {"--force"});
+  EXPECT_EQ(forced.exit_code, 0) << forced.err;
+  EXPECT_NE(forced.err.find("surgery: up to date"), std::string::npos) << forced.err;
+  EXPECT_NE(run("run", {"--force"}).err.find("train: up to date"), std::string::npos);
+}
+
+TEST_F(TinyRun, KeepsTrainingWhenTheModelItBeganFromIsMadeAgain) {
+  ASSERT_EQ(run("run").exit_code, 0);
+  std::filesystem::remove_all(folder_ / "run/expanded");
+  const Outcome outcome = run("run");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err.find("surgery: up to date"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("train: up to date"), std::string::npos) << outcome.err;
+}
+
+/// Several recipes may share a folder and what they have in common; what each thing there was made
+/// by stays known.
+TEST_F(TinyRun, RemembersTheRecipeOfEachThing) {
+  append_to_recipe("[variants.first.train]\nseed = 1\n");
+  ASSERT_EQ(run("run").exit_code, 0);
+  const std::string first = read_text_file(folder_ / "recipe.toml");
+  replace_in_recipe("[variants.first.train]\nseed = 1", "[variants.second.train]\nseed = 2");
+  const std::string second = read_text_file(folder_ / "recipe.toml");
+  ASSERT_EQ(run("run").exit_code, 0);
+
+  const auto recipe_of = [&](const std::string& file) {
+    const Json json = read_json_file(folder_ / "run" / file);
+    const Json& record = json.contains("made_by") ? json["made_by"] : json;
+    return read_text_file(folder_ / "run" / record["recipe"].get<std::string>());
+  };
+  EXPECT_EQ(recipe_of("stages/eval-base.json"), first);
+  EXPECT_EQ(recipe_of("variants/first/stages/train.json"), first);
+  EXPECT_EQ(recipe_of("variants/first/run.json"), first);
+  EXPECT_EQ(recipe_of("variants/second/stages/train.json"), second);
+  EXPECT_EQ(recipe_of("run.json"), second);
+  EXPECT_EQ(read_text_file(folder_ / "run/recipe.toml"), second);
+  EXPECT_TRUE(read_json_file(folder_ / "run/variants/first/stages/train.json")["made_by"].contains(
+      "processor"));
+  const Json files = read_json_file(folder_ / "run/variants/first/summary.json")["files"];
+  EXPECT_EQ(read_text_file(folder_ / "run/variants/first" / files["recipe"].get<std::string>()),
+            first);
 }
 
 TEST_F(TinyRun, CarriesOutAPlanThatWasEditedByHand) {
@@ -45,30 +113,11 @@ TEST_F(TinyRun, CarriesOutAPlanThatWasEditedByHand) {
   Json plan = read_json_file(folder_ / "run/plan.json");
   plan["layers"].back()["train"] = false;
   write_json_file(folder_ / "run/plan.json", plan);
-  const Outcome outcome = run("run");
+  EXPECT_EQ(run("run").exit_code, 1) << "a training of the former plan is there";
+  const Outcome outcome = run("run", {"--force"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("plan: up to date"), std::string::npos);
   EXPECT_EQ(outcome.err.find("surgery: up to date"), std::string::npos);
-}
-
-/// Kills runs after ever longer times; each goes on where the one before was.
-TEST_F(TinyRun, KilledAnywhereGoesOnToTheSameResult) {
-  ASSERT_EQ(run("whole").exit_code, 0);
-  const std::string command = fmt::format("{} run {} --out {}",
-                                          quoted(SLAYER_BINARY),
-                                          quoted(folder_ / "recipe.toml"),
-                                          quoted(folder_ / "killed"));
-  bool is_done = false;
-  for (int tenths = 2; !is_done && tenths < 200; tenths += 2) {
-    const Outcome outcome =
-        run_shell(fmt::format("timeout --signal=KILL {}.{} {}", tenths / 10, tenths % 10, command));
-    is_done = outcome.exit_code == 0;
-    ASSERT_TRUE(is_done || outcome.exit_code == 137) << outcome.err;
-  }
-  ASSERT_TRUE(is_done);
-  EXPECT_EQ(result("killed").at("text"), result("whole").at("text"));
-  EXPECT_EQ(read_text_file(folder_ / "killed/train/model/model.safetensors"),
-            read_text_file(folder_ / "whole/train/model/model.safetensors"));
 }
 
 TEST_F(TinyRun, SaysWhatItWouldDo) {

@@ -6,49 +6,14 @@
 #include "slayer/core/file.h"
 #include "slayer/core/json.h"
 
-#include "tests/support/tiny_run.h"
+#include "tests/support/tiny_stages.h"
 
 namespace slayer {
 namespace {
 
 /// Runs with the stages that a recipe may have besides.
-class TinyStages : public TinyRun {
+class MoreStages : public TinyStages {
  protected:
-  void plan_from_a_probe() {
-    replace_in_recipe("shallow = 1.0", "strategy = \"auto\"\nnew_layers = 2\nprune = 0");
-    append_to_recipe(R"(
-[probe]
-methods = ["remove", "angular"]
-domain = ["domain.jsonl"]
-general = ["general.jsonl"]
-seq_len = 8
-)");
-  }
-
-  /// The base with a chat template, and a stage that learns conversations.
-  void learn_conversations(int steps) {
-    const std::filesystem::path model = folder_ / "model";
-    std::filesystem::copy(SLAYER_FIXTURES "/models/smollm", model);
-    std::filesystem::remove(model / "reference.safetensors");
-    write_text_file(
-        model / "chat_template.jinja",
-        "{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ eos_token }}{% endfor %}"
-        "{% if add_generation_prompt %}[assistant]{% endif %}");
-    replace_in_recipe(SLAYER_FIXTURES "/models/smollm", model.string());
-    std::string rows;
-    for (int i = 0; i < 20; ++i) {
-      rows += fmt::format(
-          "{{\"messages\": [{{\"role\": \"user\", \"content\": \"question {}\"}}, "
-          "{{\"role\": \"assistant\", \"content\": \"answer {}\"}}]}}\n",
-          i,
-          i);
-    }
-    write_text_file(folder_ / "chat.jsonl", rows);
-    append_to_recipe(fmt::format(
-        "[sft]\ndata = [\"chat.jsonl\"]\nsteps = {}\nbatch_size = 2\nseq_len = 64\nlr = 1e-3\n",
-        steps));
-  }
-
   std::string model_of(const std::string& evaluation) {
     return read_json_file(folder_ / ("run/eval/" + evaluation))["model"].get<std::string>();
   }
@@ -59,7 +24,7 @@ seq_len = 8
   }
 };
 
-TEST_F(TinyStages, PlansFromWhatItProbed) {
+TEST_F(MoreStages, PlansFromWhatItProbed) {
   plan_from_a_probe();
   const Outcome dry = run("run", {"--dry-run"});
   EXPECT_TRUE(dry.out.starts_with("probe            to do       about ")) << dry.out << dry.err;
@@ -91,14 +56,14 @@ TEST_F(TinyStages, PlansFromWhatItProbed) {
   EXPECT_NE(page.find("\"probe\":{\"format\":1"), std::string::npos);
 
   replace_in_recipe("new_layers = 2", "new_layers = 1");
-  const Outcome again = run("run");
+  const Outcome again = run("run", {"--force"});
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_NE(again.err.find("probe: up to date"), std::string::npos) << again.err;
   EXPECT_EQ(again.err.find("plan: up to date"), std::string::npos) << again.err;
   EXPECT_EQ(read_json_file(folder_ / "run/plan.json")["layers"].size(), 5U);
 }
 
-TEST_F(TinyStages, RefusesWhatCannotBeProbedBeforeAnythingIsDone) {
+TEST_F(MoreStages, RefusesWhatCannotBeProbedBeforeAnythingIsDone) {
   plan_from_a_probe();
   replace_in_recipe("prune = 0", "prune = 4");
   EXPECT_EQ(run("run").err,
@@ -110,7 +75,7 @@ TEST_F(TinyStages, RefusesWhatCannotBeProbedBeforeAnythingIsDone) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
 }
 
-TEST_F(TinyStages, ProbesTasksToo) {
+TEST_F(MoreStages, ProbesTasksToo) {
   plan_from_a_probe();
   replace_in_recipe("max_new_tokens = 4",
                     "max_new_tokens = 4\ntasks_dir = \"tasks\"\ndata_dir = \"data\"");
@@ -142,7 +107,7 @@ gold = "{a}"
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run/plan.json"));
 }
 
-TEST_F(TinyStages, LearnsConversationsAfterTheText) {
+TEST_F(MoreStages, LearnsConversationsAfterTheText) {
   learn_conversations(/*steps=*/3);
   append_to_recipe("[export]\ngguf = [\"f32\"]\npack = true\n");
   const Outcome first = run("run");
@@ -156,7 +121,7 @@ TEST_F(TinyStages, LearnsConversationsAfterTheText) {
   EXPECT_NE(page.find(" of conversations."), std::string::npos);
 
   replace_in_recipe("steps = 3", "steps = 2");
-  const Outcome again = run("run");
+  const Outcome again = run("run", {"--force"});
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_NE(again.err.find("train: up to date"), std::string::npos) << again.err;
   EXPECT_EQ(again.err.find("sft: up to date"), std::string::npos) << again.err;
@@ -164,7 +129,7 @@ TEST_F(TinyStages, LearnsConversationsAfterTheText) {
   EXPECT_NE(run("run").err.find("sft: up to date"), std::string::npos);
 }
 
-TEST_F(TinyStages, NeedsAChatTemplateForConversations) {
+TEST_F(MoreStages, NeedsAChatTemplateForConversations) {
   learn_conversations(/*steps=*/3);
   std::filesystem::remove(folder_ / "model/chat_template.jinja");
   const Outcome outcome = run("run");
@@ -173,7 +138,7 @@ TEST_F(TinyStages, NeedsAChatTemplateForConversations) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
 }
 
-TEST_F(TinyStages, TrainsByOtherMethodsAndWatches) {
+TEST_F(MoreStages, TrainsByOtherMethodsAndWatches) {
   replace_in_recipe("shallow = 1.0", "strategy = \"passthrough\"\nranges = \"0:4\"");
   replace_in_recipe("lr = 1e-3", "lr = 1e-3\neval_general = [\"general.jsonl\"]\neval_every = 3");
   append_to_recipe(R"(

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""scripts/study on a model of a few thousand parameters: it goes on where it stopped and writes its tables.
+"""scripts/study on a model of a few thousand parameters: it goes on where it stopped, here or on another machine,
+and writes its tables.
 
     study_test.py SLAYER_BINARY SOURCE_FOLDER
 """
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,17 +53,17 @@ def record(method, seed, domain, general, **changed):
     text = lambda change: {"documents": 9, "tokens": 900, "base": {"perplexity": 20.0}, "new": {"perplexity": 20.0 * (1 + change)},
                            "change": change, "change_low": change - 0.01, "change_high": change + 0.01}
     return {"domain": "math", "phase": "final", "method": method, "lr": 3e-4, "seed": seed, "steps": 4, "tokens": 4000, "seconds": 9.0,
-            "cpu_seconds": 10.0, "peak_bytes": 2e9, "parameters": 1e6, "trained_parameters": 5e5, "surgery_cost": None, "sketch": "=",
+            "cpu_seconds": 10.0, "other_cpu_seconds": 1.0, "peak_bytes": 2e9, "parameters": 1e6, "trained_parameters": 5e5, "surgery_cost": None, "sketch": "=",
             "text": {"domain": text(domain), "general": text(general)}, "tasks": [],
-            "curve": [{"step": 4, "tokens": 4000, "elapsed_s": 8.0, "domain_loss": 3.0 + domain, "general_loss": 3.0 + general}],
+            "curve": [{"step": 0, "tokens": 0, "cpu_seconds": 0.0, "domain_loss": 3.0, "general_loss": 3.0},
+                      {"step": 4, "tokens": 4000, "cpu_seconds": 10.0, "domain_loss": 3.0 + domain, "general_loss": 3.0 + general}],
             **changed}
 
 
 def test_tables():
     records = [record("slayer", 1, -0.2, 0.0), record("slayer", 2, -0.3, 0.02), record("full", 1, -0.4, 0.1),
                record("healed", 1, -0.1, -0.05)]
-    base = {"domain": 3.0, "general": 3.0}
-    text = study_results.describe_domain("math", records, base)
+    text = study_results.describe_domain("math", records)
     check("| slayer | 0.5 M | 0.0003 | 2 | -25.0 (seeds -30.0 to -20.0) | +1.0 (seeds +0.0 to +2.0) | -16.7 | +6.3 |" in text, text)
     check("| full | 0.5 M | 0.0003 | 1 | -40.0 (-41.0 to -39.0) | +10.0 (+9.0 to +11.0) |" in text, text)
     # What the weaker one reaches at its end, the stronger reaches earlier: 1 - exp(-0.2) = 18.1 %.
@@ -77,32 +79,76 @@ def test_run(folder):
     write_texts(folder / "data")
     (folder / "study.toml").write_text(RECIPE % (SOURCE / "tests/fixtures/models/smollm"))
 
-    def study(*arguments):
+    def study(*arguments, out="out", data="data"):
         return subprocess.run(
-            [sys.executable, SOURCE / "scripts/study", "--slayer", SLAYER, "--recipe", folder / "study.toml", "--data", folder / "data",
-             "--out", folder / "out", "--docs", folder / "docs", "--domains", "math", "--seeds", "2", "--threads", "1", *arguments],
+            [sys.executable, SOURCE / "scripts/study", "--slayer", SLAYER, "--recipe", folder / "study.toml", "--data", folder / data,
+             "--out", folder / out, "--docs", folder / "docs", "--domains", "math", "--seeds", "2", "--threads", "1", *arguments],
             capture_output=True, text=True)
+
+    def succeeds(done, *said):
+        check(done.returncode == 0 and all(part in done.stdout for part in said), done.stdout + done.stderr)
+        return done.stdout
 
     (folder / "docs").mkdir()
     (folder / "docs/README.md").write_text(f"Before.\n{study_results.BEGIN}\nold\n{study_results.END}\nAfter.\n")
-    first = study("--methods", "slayer")
-    check(first.returncode == 0 and "math, grid, slayer: 3 x 1 steps" in first.stdout, first.stdout + first.stderr)
-    second = study("--methods", "slayer,deep-half,lora,healed,auto")
-    check(second.returncode == 0 and "slayer:" not in second.stdout, second.stdout + second.stderr)
-    check("math, final, lora: 2 x 4 steps" in second.stdout and "grid, healed" not in second.stdout, second.stdout)
-    results = json.loads((folder / "docs/results.json").read_text())
-    finals = {(r["method"], r["seed"]): r for r in results["records"] if r["phase"] == "final"}
-    check(set(finals) == {("slayer", 1), ("slayer", 2), ("deep-half", 1), ("lora", 1), ("lora", 2), ("healed", 1), ("auto", 1)}, list(finals))
+    succeeds(study("--status", "--methods", "slayer"), "math  grid   slayer           0 of 3 done\n", "0 trainings done, 5 missing\n")
+    succeeds(study("--methods", "slayer", "--hours", "0"), "the time is up; the same command goes on")
+    check("old" in (folder / "docs/README.md").read_text(), "tables of nothing")
+    succeeds(study("--methods", "slayer"), "math, grid-slayer-lr-0.0001-seed-1-", "math, final-slayer-", ": 4 steps")
+    results = sorted((folder / "docs/results").iterdir())
+    check(len(results) == 5 and all(file.stat().st_size < 8000 for file in results), results)
+    succeeds(study("--status", "--methods", "slayer,full"), "math  final  slayer           2 of 2 done\n", "math  final  full             0 of 2 done, about ",
+             "5 trainings done, 5 missing: about ")
+
+    # Another machine: other folders, the same texts and model, and the results so far.
+    (folder / "data").rename(folder / "other data")
+    shutil.rmtree(folder / "out")
+    elsewhere = {"out": "elsewhere", "data": "other data"}
+    rest = succeeds(study("--methods", "slayer,deep-half,lora,healed,auto,slayer-drop", **elsewhere), "math, final-lora-lr-")
+    check("-slayer-lr-" not in rest and "grid-healed" not in rest and "grid-slayer-drop" not in rest, rest)
+    records = [json.loads(file.read_text()) for file in (folder / "docs/results").iterdir()]
+    finals = {(r["method"], r["seed"]): r for r in records if r["phase"] == "final"}
+    check(set(finals) == {("slayer", 1), ("slayer", 2), ("deep-half", 1), ("lora", 1), ("lora", 2), ("healed", 1), ("auto", 1),
+                          ("slayer-drop", 1)}, list(finals))
     check(finals["deep-half", 1]["sketch"] != finals["slayer", 1]["sketch"], "deep-half is the same plan")
-    check(finals["slayer", 1]["tokens"] == 4 * 2 * 32 and finals["slayer", 1]["surgery_cost"] is None, finals["slayer", 1])
-    check(0.5 < finals["lora", 1]["trained_parameters"] / finals["slayer", 1]["trained_parameters"] < 2, "LoRA's size")
+    first = finals["slayer", 1]
+    check(first["tokens"] == 4 * 2 * 32 and first["surgery_cost"] is None and len(first["settings"]) == 64, first)
+    check(0 < first["cpu_seconds"] and first["machine"]["cores"] > 0 and first["machine"]["threads"] == 1, first)
+    check([look["step"] for look in first["curve"]] == [0, 2, 4], first["curve"])
+    check(0.5 < finals["lora", 1]["trained_parameters"] / first["trained_parameters"] < 2, "LoRA's size")
+    check(finals["slayer-drop", 1]["curve"][0]["domain_loss"] != first["curve"][0]["domain_loss"], "nothing was dropped")
     text = (folder / "docs/README.md").read_text()
     check(text.startswith("Before.") and text.endswith("After.\n") and "old" not in text and "| lora |" in text, text)
-    check(not list((folder / "out").rglob("train/model")), "heavy files stayed")
-    other = study("--scale", "0.5")
-    check(other.returncode == 1 and "other settings than these" in other.stderr, other.stderr)
+    check(not list((folder / "elsewhere").rglob("train/model")), "heavy files stayed")
+
+    # Other settings have results of their own, also where the runs' folder is the same.
+    succeeds(study("--status", "--methods", "slayer", "--scale", "0.5", **elsewhere), "0 trainings done, 5 missing: about ")
+    with (folder / "other data/math/dev.jsonl").open("a") as dev:
+        dev.write('{"id": "x", "text": "one more"}\n')
+    succeeds(study("--methods", "slayer", "--seeds", "1", **elsewhere), "math, grid-slayer-lr-0.0001-seed-1-")
 
 
+def test_stops_in_time(folder):
+    """Where nothing is known of how long a training takes, it is stopped within, and goes on later."""
+    write_texts(folder / "data")
+    (folder / "study.toml").write_text((RECIPE % (SOURCE / "tests/fixtures/models/smollm")).replace("steps = 4", "steps = 4000000"))
+    command = [sys.executable, SOURCE / "scripts/study", "--slayer", SLAYER, "--recipe", folder / "study.toml", "--data", folder / "data",
+               "--out", folder / "out", "--domains", "math", "--methods", "full", "--threads", "1", "--hours", str(6 / 3600)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    check(done.returncode == 0 and "the time is up" in done.stdout, done.stdout + done.stderr)
+    check(not list((folder / "out").rglob("results/*")), "a result of half a training")
+
+
+def test_docs():
+    """Options that docs/study/README.md shows are there."""
+    help_text = subprocess.run([sys.executable, SOURCE / "scripts/study", "--help"], capture_output=True, text=True).stdout
+    shown = [word for line in (SOURCE / "docs/study/README.md").read_text().splitlines() if line.startswith("scripts/study ")
+             for word in line.partition("#")[0].split() if word.startswith("--")]
+    check(len(shown) > 5 and all(word + " " in help_text or word + "\n" in help_text for word in shown), shown)
+
+
+test_docs()
 test_tables()
-with tempfile.TemporaryDirectory() as scratch:
-    test_run(pathlib.Path(scratch))
+for test in (test_run, test_stops_in_time):
+    with tempfile.TemporaryDirectory() as scratch:
+        test(pathlib.Path(scratch))

@@ -211,8 +211,12 @@ class WatchedTraining : public Training {
 TEST_F(WatchedTraining, LooksAtTheTextsAndKeepsTheBestCheckpoint) {
   run();
   const std::map<int64_t, double> losses = column("domain_loss");
-  EXPECT_EQ(losses.size(), 6U);
-  EXPECT_EQ(column("forgetting").size(), 6U);
+  EXPECT_EQ(losses.size(), 7U) << "one look before the first step";
+  EXPECT_EQ(column("forgetting").size(), 7U);
+  EXPECT_EQ(column("forgetting").at(0), 0.0);
+  const std::map<int64_t, double> cpu_seconds = column("cpu_seconds");
+  EXPECT_EQ(cpu_seconds.at(0), 0.0);
+  EXPECT_LT(cpu_seconds.at(1), cpu_seconds.at(12));
   const auto best = std::ranges::min_element(losses, {}, [](const auto& l) { return l.second; });
   EXPECT_TRUE(fs::exists(options.out / fmt::format("checkpoints/step-{}/state.json", best->first)));
 }

@@ -64,6 +64,40 @@ TEST(ShippedRecipes, PlanThePapersModel) {
   }
 }
 
+/// The examples of docs/recipes.md, each with the tables that every recipe has.
+std::vector<std::string> recipes_of_docs() {
+  const std::string docs = read_text_file(SLAYER_SOURCE_DIR "/docs/recipes.md");
+  const std::string fence = "```toml\n";
+  std::vector<std::string> recipes;
+  for (size_t at = docs.find(fence); at != std::string::npos; at = docs.find(fence, at + 1)) {
+    const size_t begin = at + fence.size();
+    recipes.push_back(
+        "base = \"model\"\n[train]\ndata = [\"a.txt\"]\n[eval]\ndomain = [\"b.txt\"]\n"
+        "general = [\"c.txt\"]\n" +
+        docs.substr(begin, docs.find("```", begin) - begin));
+  }
+  return recipes;
+}
+
+TEST(ShippedRecipes, HaveExamplesInTheDocsThatCanBeRead) {
+  std::vector<std::string> variants;
+  int count = 0;
+  for (const std::string& text : recipes_of_docs()) {
+    SCOPED_TRACE(text);
+    const ScratchFolder folder;
+    write_text_file(folder / "my.toml", text);
+    write_texts(read_toml_file(folder / "my.toml"), folder.path());
+    for (const Recipe& variant : read_recipe(folder / "my.toml").variants) {
+      variants.push_back(variant.variant);
+    }
+    ++count;
+  }
+  EXPECT_GE(count, 3);
+  ASSERT_EQ(variants.size(), 6U);
+  EXPECT_EQ(variants.front(), "slayer-seed-1");
+  EXPECT_EQ(variants.back(), "llama-pro-seed-3");
+}
+
 /// docs/recipes.md describes each table in a section of its own, each key in a table row there;
 /// [sft] has the keys of [train].
 TEST(ShippedRecipes, HaveEveryKeyInTheDocs) {

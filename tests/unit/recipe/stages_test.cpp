@@ -75,9 +75,32 @@ TEST_F(Stages, AreMadeAnewWhenAskedTo) {
   EXPECT_FALSE(went_on_);
 }
 
-TEST_F(Stages, RememberTheirInputs) {
-  make_stage(stage());
-  EXPECT_EQ(read_json_file(folder_ / "stages/bake.json")["inputs"], (Json{{"flour", 1}}));
+TEST_F(Stages, RememberTheirInputsAndWhoMadeThem) {
+  make_stage(stage(), /*anew=*/false, {{"cook", "me"}});
+  const Json stamp = read_json_file(folder_ / "stages/bake.json");
+  EXPECT_EQ(stamp["inputs"], (Json{{"flour", 1}}));
+  EXPECT_EQ(stamp["made_by"]["cook"], "me");
+}
+
+TEST_F(Stages, NameTheInputsThatChanged) {
+  EXPECT_EQ(changed_inputs(stage()), "") << "nothing was made";
+  Stage cake = stage();
+  cake.inputs = [] { return Json{{"flour", 1}, {"oven", {{"heat", 180}, {"fan", true}}}}; };
+  make_stage(cake);
+  EXPECT_EQ(changed_inputs(cake), "");
+  cake.inputs = [] { return Json{{"oven", {{"heat", 200}, {"fan", true}}}, {"eggs", 3}}; };
+  EXPECT_EQ(changed_inputs(cake), "flour, heat, eggs");
+}
+
+TEST_F(Stages, HoldWorkOnceThereIsSome) {
+  Stage cake = stage();
+  EXPECT_FALSE(holds_work(cake));
+  cake.work = {"cake", "dough"};
+  EXPECT_FALSE(holds_work(cake));
+  std::filesystem::create_directories(folder_ / "dough");
+  EXPECT_FALSE(holds_work(cake)) << "an empty folder";
+  make_stage(cake);
+  EXPECT_TRUE(holds_work(cake));
 }
 
 }  // namespace

@@ -60,6 +60,18 @@ TEST(EventFile, GoesOnAsIfItHadNeverStopped) {
   EXPECT_EQ(read_text_file(folder / "events"), whole);
 }
 
+TEST(EventFile, HoldsTheLookBeforeTheFirstStepOnce) {
+  const ScratchFolder folder;
+  const auto look = [&](const char* name) {
+    EventFile(folder / name, 0).append({.watched = {.domain = 0.0}}, /*wall_time=*/1.0);
+    return read_text_file(folder / name);
+  };
+  const std::string once = look("events");
+  EXPECT_EQ(once.find("train/"), std::string::npos);
+  EXPECT_NE(once.find("watched/domain_perplexity"), std::string::npos);
+  EXPECT_EQ(look("events"), once) << "begun, killed, begun again";
+}
+
 TEST(EventFile, ForgetsARecordThatWasCutOffOrDamaged) {
   const ScratchFolder folder;
   const fs::path path = folder / "events";

@@ -20,10 +20,28 @@ TEST(MetricsFile, WritesOneObjectALine) {
                .grad_norm = 0.5,
                .tokens = 100,
                .tokens_per_second = 50.0,
-               .elapsed_s = 2.0});
+               .elapsed_s = 2.0,
+               .cpu_seconds = 3.5});
   EXPECT_EQ(read_text_file(folder / "metrics.jsonl"),
-            "{\"step\":1,\"loss\":2.5,\"lr\":0.0001,\"grad_norm\":0.5,\"tokens\":100,"
-            "\"tokens_per_second\":50.0,\"elapsed_s\":2.0}\n");
+            "{\"step\":1,\"loss\":2.5,\"lr\":0.0001,\"grad_norm\":0.5,"
+            "\"tokens_per_second\":50.0,\"tokens\":100,\"elapsed_s\":2.0,\"cpu_seconds\":3.5}\n");
+}
+
+TEST(MetricsFile, HoldsTheLookBeforeTheFirstStepOnce) {
+  const ScratchFolder folder;
+  const std::filesystem::path path = folder / "metrics.jsonl";
+  const std::string look =
+      "{\"step\":0,\"tokens\":0,\"elapsed_s\":0.0,\"cpu_seconds\":0.0,\"domain_loss\":0.0,"
+      "\"domain_perplexity\":1.0}\n";
+  for (int i = 0; i < 2; ++i) {  // Begun, killed, begun again.
+    MetricsFile(path, 0).append({.watched = {.domain = 0.0}});
+    EXPECT_EQ(read_text_file(path), look);
+  }
+  MetricsFile(path, 0).append({.watched = {.domain = 0.0}});
+  MetricsFile(path, 1).append({.step = 1, .loss = 2.0});
+  MetricsFile again(path, 1);
+  EXPECT_EQ(again.losses_before(), std::vector<double>{2.0});
+  EXPECT_TRUE(read_text_file(path).starts_with(look + "{\"step\":1,"));
 }
 
 TEST(MetricsFile, TellsOfSpikesAndOfWatchedTexts) {
