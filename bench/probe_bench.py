@@ -2,7 +2,7 @@
 """Times `slayer probe`'s removal sweep against a plain transformers loop, in turns, by CPU seconds on one core.
 
     python bench/probe_bench.py [MODEL] [--text FILE] [--slayer build/release/bin/slayer] [--pairs 3]
-        [--layers 10,20,30] [--data-dir DIR] [--task mmlu_high_school_computer_science]
+        [--layers 10,20,30] [--text-windows 16x512] [--data-dir DIR] [--task mmlu_high_school_computer_science]
         [--race 3,5] [--race-windows 64x256] [--race-text NAME=FILE]...
 
 MODEL is a checkpoint folder in float32 or a GGUF (default: the demo's). Text: 16 windows of 512 tokens of FILE
@@ -31,7 +31,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SEQ_LEN = 512
-WINDOWS = 16
+WINDOWS = 16  # A multiple of 4; --text-windows sets both.
 ITEMS = 20
 SHOTS = 5
 
@@ -227,12 +227,14 @@ def main():
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--variants", type=int, default=5)
     parser.add_argument("--layers", default="10,20,30")
+    parser.add_argument("--text-windows", default=f"{WINDOWS}x{SEQ_LEN}")
     parser.add_argument("--race", default="3,5")
     parser.add_argument("--race-windows", default="64x256")
     parser.add_argument("--race-text", action="append", default=[])
     parser.add_argument("--data-dir", type=pathlib.Path, default=os.environ.get("SLAYER_DATA_DIR"))
     parser.add_argument("--task", default="mmlu_high_school_computer_science")
     arguments = parser.parse_args()
+    globals().update(zip(("WINDOWS", "SEQ_LEN"), map(int, arguments.text_windows.split("x")), strict=True))
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
