@@ -2,8 +2,8 @@
 """Times `slayer probe`'s removal sweep against a plain transformers loop, in turns, by CPU seconds on one core.
 
     python bench/probe_bench.py [MODEL] [--text FILE] [--slayer build/release/bin/slayer] [--pairs 3]
-        [--layers 10,20,30] [--data-dir DIR] [--task mmlu_high_school_computer_science]
-        [--race 3] [--race-windows 64x256] [--race-text NAME=FILE]...
+        [--layers 10,20,30] [--text-windows 16x512] [--data-dir DIR] [--task mmlu_high_school_computer_science]
+        [--race 3,5] [--race-windows 64x256] [--race-text NAME=FILE]...
 
 MODEL is a checkpoint folder in float32 or a GGUF (default: the demo's). Text: 16 windows of 512 tokens of FILE
 (default: Python's standard library). Task, where --data-dir or SLAYER_DATA_DIR has its data: 5-shot, the first 20 items; theirs runs
@@ -31,7 +31,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SEQ_LEN = 512
-WINDOWS = 16
+WINDOWS = 16  # A multiple of 4; --text-windows sets both.
 ITEMS = 20
 SHOTS = 5
 
@@ -162,32 +162,36 @@ def head_in_layers(slayer, model):
 def layer_evaluations(probe, head):
     """Layers that a removal sweep evaluated, times windows, heads counted in layers."""
     layers, windows = probe["layers"], probe["text"]["windows"]
-    total = windows * (layers + head)
+    total = probe["base"].get("groups", windows) * (layers + head)
     for entry in probe["remove"]["layers"]:
         total += entry.get("groups", windows) * (layers - 1 - entry["layer"] + head)
     return total
 
 
 def extremes(probe, count):
-    """The best and the worst of those that no race stopped."""
-    finished = [entry for entry in probe["remove"]["layers"] if "groups" not in entry]
-    ranked = [entry["layer"] for entry in sorted(finished, key=lambda entry: entry["loss"])]
-    return ranked[:count], ranked[-count:]
+    """The layers whose removal does least harm, and those whose does most, from the end inwards."""
+    if "race" in probe:
+        return probe["remove"]["best"], probe["remove"]["worst"]
+    ranked = [entry["layer"] for entry in sorted(probe["remove"]["layers"], key=lambda entry: entry["loss"])]
+    return ranked[:count], ranked[::-1][:count]
+
+
+def race_texts(arguments, folder):
+    if arguments.race_text:
+        return dict(text.split("=", 1) for text in arguments.race_text)
+    library = folder / "library.jsonl"
+    library.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents(None)))
+    return {
+        "licences": ROOT / ".cache/demo/domain_train.jsonl",
+        "prose": ROOT / ".cache/demo/general_heldout.jsonl",
+        "python": library,
+    }
 
 
 def race(arguments, model, folder):
     head = head_in_layers(arguments.slayer, model)
     windows, seq_len = arguments.race_windows.split("x")
-    texts = dict(text.split("=", 1) for text in arguments.race_text)
-    if not texts:
-        library = folder / "library.jsonl"
-        library.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents(None)))
-        texts = {
-            "licences": ROOT / ".cache/demo/domain_train.jsonl",
-            "prose": ROOT / ".cache/demo/general_heldout.jsonl",
-            "python": library,
-        }
-    for name, text in texts.items():
+    for name, text in race_texts(arguments, folder).items():
         if not pathlib.Path(text).exists():
             print(f"race, {name}: {text} is missing (make setup-demo)")
             continue
@@ -196,12 +200,12 @@ def race(arguments, model, folder):
         whole_layers = layer_evaluations(whole, head)
         for count in (int(count) for count in arguments.race.split(",")):
             seconds, raced = ours(arguments.slayer, model, folder, [*options, "--race", count])
-            same = extremes(whole, count) == extremes(raced, count)
+            found, right = extremes(raced, count), extremes(whole, count)
             saved = whole_layers / layer_evaluations(raced, head)
             print(
                 f"race, best and worst {count}, {name}, {windows} x {seq_len}: CPU seconds {whole_seconds:.0f} -> {seconds:.0f}, ratio "
-                f"{whole_seconds / seconds:.2f}; layers evaluated {saved:.2f} times fewer (bar for 3: 2.0); "
-                f"{'same best and worst' if same else f'OTHER ones: {extremes(raced, count)}, not {extremes(whole, count)}'}",
+                f"{whole_seconds / seconds:.2f} (bar: 2.0); layers evaluated {saved:.2f} times fewer; "
+                f"{'same best and worst, in order' if found == right else f'OTHER ones: {found}, not {right}'}",
                 flush=True,
             )
 
@@ -223,12 +227,14 @@ def main():
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--variants", type=int, default=5)
     parser.add_argument("--layers", default="10,20,30")
-    parser.add_argument("--race", default="3")
+    parser.add_argument("--text-windows", default=f"{WINDOWS}x{SEQ_LEN}")
+    parser.add_argument("--race", default="3,5")
     parser.add_argument("--race-windows", default="64x256")
     parser.add_argument("--race-text", action="append", default=[])
     parser.add_argument("--data-dir", type=pathlib.Path, default=os.environ.get("SLAYER_DATA_DIR"))
     parser.add_argument("--task", default="mmlu_high_school_computer_science")
     arguments = parser.parse_args()
+    globals().update(zip(("WINDOWS", "SEQ_LEN"), map(int, arguments.text_windows.split("x")), strict=True))
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:

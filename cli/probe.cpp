@@ -70,7 +70,7 @@ void add_inputs(CLI::App& command, ProbeRequest& request) {
   const auto add = [&command](const char* name, std::vector<std::string>& texts, const char* help) {
     command.add_option(name, texts, help)->type_name("FILE");
   };
-  add("--text", request.plain.text, "Texts to measure on");
+  add("--text", request.plain.text, "Texts to measure on: files, folders or globs");
   add("--domain", request.domain.text, "Texts whose knowledge is wanted");
   add("--general", request.general.text, "Texts that must not be forgotten");
   const auto add_tasks = [&command](
@@ -125,9 +125,10 @@ void add_methods(CLI::App& command, ProbeCommandOptions& options) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
-      .add_option("--race",
-                  options.request.race,
-                  "Stop early what is neither among the best nor the worst N of its method")
+      .add_option(
+          "--race",
+          options.request.race,
+          "Only find the best and the worst N of each method: stop each layer once that is settled")
       ->check(CLI::Range(1, 1'000'000));
 }
 
@@ -160,7 +161,9 @@ void add_probe(CLI::App& app, Context& context) {
   command->footer(
       "Example:\n"
       "  slayer probe base --method remove,angular --domain law.jsonl --general wiki.jsonl "
-      "--out probe.json");
+      "--out probe.json\n"
+      "Only what matters most and least, in about half the time:\n"
+      "  slayer probe base --race 3 --text law.jsonl --windows 64 --out probe.json");
   command->callback([options, &context] { run_probe_command(*options, context); });
 }
 

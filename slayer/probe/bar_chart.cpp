@@ -93,6 +93,17 @@ std::string indistinguishable_sentence(const Json& section) {
   return fmt::format("cannot be told apart: {}\n", fmt::join(pairs, " "));
 }
 
+/// What a race settled; nothing where there was none.
+std::string extremes_sentence(const Json& section) {
+  if (!section.contains("best")) {
+    return "";
+  }
+  const auto list = [&section](const char* key) {
+    return fmt::format("{}", fmt::join(section[key].get<std::vector<int64_t>>(), " "));
+  };
+  return fmt::format("least harm: {}; most: {}\n", list("best"), list("worst"));
+}
+
 std::string heading_of(const std::string& method, const Json& section) {
   if (method == "remove") {
     const int64_t span = section.value("span", int64_t{1});
@@ -115,7 +126,8 @@ std::string format_measure(const std::string& title, const std::string& measure,
       text += fmt::format("\n{}: {}\n", title, heading_of(method, json[method]));
       text += fmt::format("  layer  dip of {}\n", measure);
       text += draw(bars_of(json[method], "dip", "dip_low", "dip_high"));
-      text += depth_sentence(json[method]) + indistinguishable_sentence(json[method]);
+      text += extremes_sentence(json[method]) + depth_sentence(json[method]) +
+              indistinguishable_sentence(json[method]);
     }
   }
   return text;
@@ -187,8 +199,8 @@ std::string format_probe(const Json& probe) {
       text += format_plain("domain minus general", "dips of " + method, "dip", section);
     }
   }
-  if (probe.contains("race")) {
-    text += "\n* left early by the race: measured on a part of the text only\n";
+  if (text.find('*') != std::string::npos) {  // Some bar's label.
+    text += "\n* settled early by the race: measured on a part of the text only\n";
   }
   return text;
 }

@@ -1,8 +1,10 @@
 #include "slayer/probe/journal.h"
 
+#include <fmt/format.h>
 #include <utility>
 
 #include "slayer/core/error.h"
+#include "slayer/core/log.h"
 
 namespace slayer {
 namespace {
@@ -32,6 +34,11 @@ ProbeJournal::ProbeJournal(std::filesystem::path path, const std::string& key)
         noted_[lines[i]["name"].get<std::string>()] = lines[i]["values"];
       }
     }
+    log_info(fmt::format(
+        "{}: goes on from the {} measurements that it holds", path_.string(), noted_.size()));
+  } else if (lines.size() > 1) {
+    log_warning(fmt::format("{}: was of another model, text or choice of options; begins anew",
+                            path_.string()));
   }
   if (path_.has_parent_path()) {
     std::filesystem::create_directories(path_.parent_path());

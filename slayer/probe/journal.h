@@ -18,7 +18,8 @@ class ProbeJournal final {
   /// Remembers without a file: for who asked for none.
   ProbeJournal() = default;
 
-  /// Takes up what `path` holds if it was written under the same `key`; begins anew otherwise.
+  /// Takes up what `path` holds if it was written under the same `key`; begins anew otherwise. Says
+  /// which, where there was something.
   /// @throws Error when it cannot be written.
   ProbeJournal(std::filesystem::path path, const std::string& key);
 

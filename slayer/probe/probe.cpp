@@ -82,11 +82,18 @@ class ProbeRun final {
 
  private:
   /// The base and every method under one measure of a set.
-  void add_measure(const ProbeSet& set, const SweepSummary& summary, Json& json) const {
+  void add_measure(const ProbeSet& set,
+                   const SweepSummary& summary,
+                   const std::map<std::string, Extremes>& extremes,
+                   Json& json) const {
     const size_t groups = set.groups.size();
     json["base"] = variant_json(summary, summary.variants.front(), groups);
     for (const std::string& method : methods_of(variants_)) {
       json[method] = method_json(summary, variants_, method, groups);
+    }
+    for (const auto& [method, ends] : extremes) {
+      json[method]["best"] = layers_of(ends.best);
+      json[method]["worst"] = layers_of(ends.worst);
     }
     if (json.contains("remove")) {
       json["remove"]["span"] = options_.methods.span;
@@ -95,6 +102,14 @@ class ProbeRun final {
       json["expand"]["init"] = options_.methods.init == RepeatInit::kCopy ? "copy" : "average";
       json["expand"]["copies"] = options_.methods.copies;
     }
+  }
+
+  std::vector<int64_t> layers_of(const std::vector<size_t>& variants) const {
+    std::vector<int64_t> layers;
+    for (const size_t variant : variants) {
+      layers.push_back(variants_[variant].layer);
+    }
+    return layers;
   }
 
   /// Different sets are resampled independently of each other.
@@ -109,7 +124,7 @@ class ProbeRun final {
     const BootstrapOptions bootstrap = bootstrap_of(section);
     const SweepScores scores = run_sweep(model_, text, variants_, options_.sweep, control_);
     SweepSummary summary = summarize_sweep(text, scores, 0, bootstrap);
-    add_measure(text, summary, json);
+    add_measure(text, summary, scores.extremes, json);
     of_text_[section] = std::move(summary);
     if (searches_prune) {
       json["prune"] =
@@ -146,9 +161,11 @@ class ProbeRun final {
     Json json{{"task", task.description}};
     const SweepScores scores = run_sweep(model_, task, variants_, options_.sweep, control_);
     for (size_t measure = 0; measure < task.measures.size(); ++measure) {
-      add_measure(task,
-                  summarize_sweep(task, scores, measure, options_.bootstrap),
-                  json[task.measures[measure].name]);
+      add_measure(
+          task,
+          summarize_sweep(task, scores, measure, options_.bootstrap),
+          measure == task.deciding_measure ? scores.extremes : std::map<std::string, Extremes>(),
+          json[task.measures[measure].name]);
     }
     return json;
   }
@@ -166,7 +183,7 @@ void check_methods(const ProbeMethods& methods, int64_t layers, bool has_text) {
   if (layers < 2) {
     throw Error({.item = "layers of the model",
                  .found = "one",
-                 .expected = "two or more, to compare them"});
+                 .expected = "two or more: a probe compares layers with each other"});
   }
   if (!has_text && (methods.angular || methods.gradient || methods.lens || methods.prune > 0)) {
     throw Error({.item = "angular, gradient, lens and prune",
@@ -207,7 +224,7 @@ Json run_probe(const CausalLM& model,
             {"model", hash},
             {"layers", model.config.num_hidden_layers}};
   if (options.sweep.race) {
-    json["race"] = *options.sweep.race;
+    json["race"] = options.sweep.race->best;
   }
   // What can go is judged by the general text, which comes last; by the domain's where it is alone.
   const auto judge =

@@ -59,7 +59,9 @@ ProbeSection read_section(const ProbeRequest& request,
 ProbeOptions options_of(const ProbeRequest& request) {
   ProbeOptions options{.methods = request.methods};
   options.sweep.packing.chunk_tokens = request.chunk_tokens;
-  options.sweep.race = request.race;
+  if (request.race) {
+    options.sweep.race = {.best = *request.race, .worst = *request.race};
+  }
   return options;
 }
 

@@ -36,7 +36,7 @@ struct ProbeRequest {
   std::filesystem::path data_dir = {};
   ItemOptions items = {};
   ProbeMethods methods = {};
-  std::optional<int64_t> race = {};  ///< See SweepOptions.
+  std::optional<int64_t> race = {};  ///< How many are wanted from each end.
   int64_t chunk_tokens = 4096;
   std::string dtype = "float32";
   std::string device = "cpu";

@@ -16,6 +16,7 @@ using Layers = std::vector<int64_t>;
 struct Candidates {
   std::vector<Variant> variants;
   SweepSummary summary;
+  size_t best = 0;  ///< Index of the variant that costs least.
 };
 
 class PruneSearch final {
@@ -33,12 +34,10 @@ class PruneSearch final {
     std::vector<Json> steps;
     std::vector<Layers> chosen;
     for (int64_t count = 1; count <= most; ++count) {
-      const Candidates candidates =
-          count == 1 ? singles : measure(sets_of(count, chosen), /*collapses=*/false);
-      const VariantSummary& best = *best_of(candidates);
-      chosen.push_back(candidates.variants[best.variant].removed);
+      const Candidates candidates = count == 1 ? singles : measure_sets(sets_of(count, chosen));
+      chosen.push_back(candidates.variants[candidates.best].removed);
       Json step{{"count", count}, {"layers", chosen.back()}};
-      step.update(variant_json(candidates.summary, best, text_.groups.size()));
+      step.update(best_json(candidates));
       steps.push_back(std::move(step));
     }
     add_collapsed(chosen, steps);
@@ -52,7 +51,7 @@ class PruneSearch final {
   Candidates measure_singles() const {
     std::vector<Variant> variants = removal_variants(layers(), 1);
     variants.insert(variants.begin(), base_variant(layers()));
-    return measure_variants(std::move(variants));
+    return measure(std::move(variants), options_);
   }
 
   /// Layers by their cost alone, as many as are worth a try.
@@ -85,30 +84,42 @@ class PruneSearch final {
     return sets;
   }
 
-  Candidates measure(const std::set<Layers>& sets, bool collapses) const {
+  /// Sets of which only the cheapest is wanted.
+  Candidates measure_sets(const std::set<Layers>& sets) const {
+    SweepOptions options = options_;
+    if (options.race) {
+      options.race = {.best = 1};
+    }
+    return measure(variants_of(sets, /*collapses=*/false), options);
+  }
+
+  std::vector<Variant> variants_of(const std::set<Layers>& sets, bool collapses) const {
     std::vector<Variant> variants{base_variant(layers())};
     for (const Layers& set : sets) {
       variants.push_back(prune_variant(layers(), set, collapses));
     }
-    return measure_variants(std::move(variants));
+    return variants;
   }
 
-  Candidates measure_variants(std::vector<Variant> variants) const {
-    const SweepScores scores = run_sweep(base_, text_, variants, options_, control_);
-    return {.variants = std::move(variants),
-            .summary = summarize_sweep(text_, scores, text_.deciding_measure, bootstrap_)};
+  Candidates measure(std::vector<Variant> variants, const SweepOptions& options) const {
+    const SweepScores scores = run_sweep(base_, text_, variants, options, control_);
+    Candidates candidates{
+        .variants = std::move(variants),
+        .summary = summarize_sweep(text_, scores, text_.deciding_measure, bootstrap_)};
+    const std::vector<VariantSummary>& measured = candidates.summary.variants;
+    candidates.best = scores.extremes.empty()
+                          ? std::ranges::min_element(
+                                measured.begin() + 1, measured.end(), {}, &VariantSummary::dip)
+                                ->variant
+                          : scores.extremes.begin()->second.best.front();
+    return candidates;
   }
 
-  /// The smallest dip among those that were measured on all of the text.
-  const VariantSummary* best_of(const Candidates& candidates) const {
-    const VariantSummary* best = nullptr;
-    for (const VariantSummary& one : candidates.summary.variants) {
-      if (one.variant != 0 && one.groups == text_.groups.size() &&
-          (best == nullptr || one.dip < best->dip)) {
-        best = &one;
-      }
-    }
-    return best;
+  /// What the best costs, on all of the text: a race may have stopped it before.
+  Json best_json(const Candidates& candidates) const {
+    const Candidates whole = measure({base_variant(layers()), candidates.variants[candidates.best]},
+                                     options_.to_the_end(text_));
+    return variant_json(whole.summary, whole.summary.variants[1], text_.groups.size());
   }
 
   void add_collapsed(const std::vector<Layers>& chosen, std::vector<Json>& steps) const {
@@ -121,7 +132,8 @@ class PruneSearch final {
     if (sets.empty()) {
       return;
     }
-    const Candidates collapsed = measure(sets, /*collapses=*/true);
+    const Candidates collapsed =
+        measure(variants_of(sets, /*collapses=*/true), options_.to_the_end(text_));
     for (const VariantSummary& one : collapsed.summary.variants) {
       for (size_t step = 0; step < chosen.size() && one.variant != 0; ++step) {
         if (*std::next(sets.begin(), static_cast<int64_t>(one.variant) - 1) == chosen[step]) {

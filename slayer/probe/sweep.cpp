@@ -8,7 +8,6 @@
 
 #include "slayer/checkpoint/family.h"
 #include "slayer/core/error.h"
-#include "slayer/probe/race.h"
 #include "slayer/probe/run_plans.h"
 
 namespace slayer {
@@ -56,13 +55,22 @@ class Sweep final {
   SweepScores run() {
     std::vector<size_t> running(variants_.size());
     std::iota(running.begin(), running.end(), size_t{0});
-    Progress progress(set_.name, work(running), "layers", control_.progress);
-    for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+    const int64_t layers = work(running);
+    Progress progress(
+        set_.name, layers, "layers", layers > 0 ? control_.progress : ProgressStyle::kSilent);
+    std::optional<Race> race;
+    if (options_.race) {
+      race.emplace(set_, variants_, *options_.race);
+    }
+    for (size_t chunk = 0; chunk < chunks_.size() && !running.empty(); ++chunk) {
       run_chunk(chunk, take_up(chunk, running), progress);
-      if (options_.race) {
-        running =
-            survivors(set_, variants_, scores_, running, chunks_[chunk].last_group, *options_.race);
+      if (race) {
+        race->look(scores_, chunks_[chunk].last_group);
+        running = race->running();
       }
+    }
+    if (race) {
+      scores_.extremes = race->extremes(scores_);
     }
     progress.finish();
     return std::move(scores_);
@@ -187,8 +195,11 @@ void throw_if_stopped(const ProbeControl& control) {
   }
 }
 
-bool SweepScores::has(size_t variant, size_t group) const {
-  return !std::isnan(values[variant].front()[group]);
+SweepOptions SweepOptions::to_the_end(const ProbeSet& set) const {
+  SweepOptions options = *this;
+  options.packing = packing_of(*this, set);
+  options.race = std::nullopt;
+  return options;
 }
 
 SweepScores run_sweep(const CausalLM& base,

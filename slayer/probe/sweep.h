@@ -10,6 +10,8 @@
 #include "slayer/probe/journal.h"
 #include "slayer/probe/packed_chunk.h"
 #include "slayer/probe/probe_set.h"
+#include "slayer/probe/race.h"
+#include "slayer/probe/sweep_scores.h"
 #include "slayer/probe/variant.h"
 
 namespace slayer {
@@ -27,19 +29,15 @@ void throw_if_stopped(const ProbeControl& control);
 struct SweepOptions {
   PackingOptions packing = {};
   int64_t logit_rows = 256;
-  /// Only the best and the worst so many variants of each method are wanted exactly: those that
-  /// are, with confidence, neither are left where they are. Looked at after each chunk.
-  std::optional<int64_t> race = {};
+  /// Variants stop when their places are settled. Looked at after each chunk, so chunks are
+  /// smaller.
+  std::optional<RaceOptions> race = {};
+
+  /// Without the race, in the chunks that it would have: what it noted in the journal stays of use.
+  SweepOptions to_the_end(const ProbeSet& set) const;
 };
 
-/// What each variant got of each measure on each group; NaN where a race had left it.
-struct SweepScores {
-  std::vector<std::vector<std::vector<double>>> values;  ///< [variant][measure][group]
-
-  bool has(size_t variant, size_t group) const;
-};
-
-/// Measures all variants on `set`. One of them is the base.
+/// Measures all variants on `set`. The first is the base.
 /// @throws Interrupted when asked to stop; what was measured by then is in the journal.
 SweepScores run_sweep(const CausalLM& base,
                       const ProbeSet& set,

@@ -9,12 +9,13 @@
 namespace slayer {
 namespace {
 
-void require_between(const std::string& item, int64_t value, int64_t low, int64_t high) {
-  if (value < low || value > high) {
+/// At least one layer must be left.
+void require_fewer(const std::string& item, int64_t value, int64_t layers) {
+  if (value < 1 || value >= layers) {
     throw Error(
         {.item = item,
          .found = fmt::format("{}", value),
-         .expected = low == high ? fmt::format("{}", low) : fmt::format("{} to {}", low, high)});
+         .expected = fmt::format("at least 1, and fewer than the model's {} layers", layers)});
   }
 }
 
@@ -45,7 +46,7 @@ Variant base_variant(int64_t layers) {
 }
 
 std::vector<Variant> removal_variants(int64_t layers, int64_t span) {
-  require_between("span of layers to remove", span, 1, layers - 1);
+  require_fewer("span of layers to remove", span, layers);
   std::vector<Variant> variants;
   for (int64_t first = 0; first + span <= layers; ++first) {
     const std::vector<int64_t> removed = consecutive(first, span);
@@ -58,7 +59,7 @@ std::vector<Variant> removal_variants(int64_t layers, int64_t span) {
 }
 
 std::vector<Variant> last_variants(int64_t layers, int64_t most) {
-  require_between("number of last layers to remove", most, 1, layers - 1);
+  require_fewer("number of last layers to remove", most, layers);
   std::vector<Variant> variants;
   for (int64_t count = 1; count <= most; ++count) {
     variants.push_back({.method = "last",
@@ -78,7 +79,11 @@ RepeatInit repeat_init_from_name(const std::string& name) {
 }
 
 std::vector<Variant> expansion_variants(int64_t layers, RepeatInit init, int64_t copies) {
-  require_between("copies of a repeated layer", copies, 1, 1000);
+  if (copies < 1 || copies > 1000) {
+    throw Error({.item = "copies of a repeated layer",
+                 .found = fmt::format("{}", copies),
+                 .expected = "1 to 1000"});
+  }
   std::vector<Variant> variants;
   for (int64_t repeated = 0; repeated < layers; ++repeated) {
     Plan plan = base_variant(layers).plan;

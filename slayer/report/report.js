@@ -202,11 +202,10 @@
   const kindsOf = (probe) => [["", probe], ["domain", probe.domain], ["general", probe.general]].filter(([, part]) => part);
 
   function layerSeries(name, layers, key) {
-    const most = Math.max(...layers.map((entry) => entry.groups || 0));
     return {
       name, x: layers.map((entry) => entry.layer), y: layers.map((entry) => entry[key]),
       low: layers.map((entry) => entry.low), high: layers.map((entry) => entry.high),
-      stopped: layers.map((entry) => entry.groups < most),
+      stopped: layers.map((entry) => entry.groups !== undefined),
     };
   }
 

@@ -38,7 +38,7 @@ def probe_part(scale):
     def sweep(height):
         return {"layers": [{"layer": i, "loss": 2.3 + height * math.exp(-i / 3), "low": 2.2 + height * math.exp(-i / 3),
                             "high": 2.5 + height * math.exp(-i / 3), "dip": height * math.exp(-i / 3),
-                            "groups": 32 if i % 7 else 12} for i in range(30)], "span": 1}
+                            **({} if i % 7 else {"groups": 12})} for i in range(30)], "span": 1}
     prune = [{"count": n, "layers": list(range(14, 14 + n)), "loss": 2.4, "dip": 0.1 * n, "dip_low": 0.08 * n, "dip_high": 0.12 * n,
               "collapse": {"loss": 2.3, "dip": 0.05 * n, "dip_low": 0.03 * n, "dip_high": 0.07 * n}} for n in (1, 2)]
     return {"text": {}, "base": {"loss": 2.2, "low": 2.1, "high": 2.3}, "remove": sweep(8 * scale), "expand": sweep(2 * scale),

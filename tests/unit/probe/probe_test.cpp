@@ -180,25 +180,46 @@ TEST(Probe, RacesToTheSameBestAndWorst) {
     return run_probe(model, "hash", {{.texts = {made_text(30)}}}, options, {.journal = journal});
   };
   const Json whole = probe();
-  options.sweep.race = 1;
+  options.sweep.race = {.best = 1, .worst = 1};
   options.sweep.packing.chunk_tokens = 16;
   const Json raced = probe();
   EXPECT_EQ(raced["race"], 1);
-  EXPECT_NEAR(raced["base"]["loss"].get<double>(), whole["base"]["loss"].get<double>(), 1e-6);
   size_t stopped = 0;
   for (const char* const method : {"remove", "expand"}) {
     const auto loss = [](const Json& layer) { return layer["loss"].get<double>(); };
-    const Json& layers = whole[method]["layers"];
-    const auto [best, worst] = std::ranges::minmax_element(layers, {}, loss);
-    for (const auto& extreme : {best, worst}) {
-      const Json& same = raced[method]["layers"][(*extreme)["layer"].get<size_t>()];
-      EXPECT_FALSE(same.contains("groups"));
-      EXPECT_NEAR(loss(same), loss(*extreme), kLossTolerance);
-    }
+    const auto [best, worst] = std::ranges::minmax_element(whole[method]["layers"], {}, loss);
+    EXPECT_EQ(raced[method]["best"], Json({(*best)["layer"]}));
+    EXPECT_EQ(raced[method]["worst"], Json({(*worst)["layer"]}));
     stopped += static_cast<size_t>(std::ranges::count_if(
         raced[method]["layers"], [](const Json& layer) { return layer.contains("groups"); }));
   }
   EXPECT_GE(stopped, 1U);
+  EXPECT_NE(format_probe(raced).find("least harm: "), std::string::npos);
+}
+
+TEST(Probe, MeasuresWhatARaceForAPruneFoundOnAllOfTheText) {
+  const CausalLM model = fixture_model("smollm");
+  ProbeOptions options = quick({.prune = 2});
+  options.sweep.packing.chunk_tokens = 16;
+  const auto steps = [&] {
+    ProbeJournal journal;
+    const Json json =
+        run_probe(model, "hash", {{.texts = {made_text(12)}}}, options, {.journal = journal});
+    return json["prune"]["steps"];
+  };
+  const Json whole = steps();
+  options.sweep.race = {.best = 1, .worst = 1};
+  const Json raced = steps();
+  for (size_t step = 0; step < 2; ++step) {
+    EXPECT_EQ(raced[step]["layers"], whole[step]["layers"]);
+    EXPECT_FALSE(raced[step].contains("groups"));
+    EXPECT_NEAR(
+        raced[step]["loss"].get<double>(), whole[step]["loss"].get<double>(), kLossTolerance);
+    ASSERT_EQ(raced[step].contains("collapse"), whole[step].contains("collapse"));
+    if (whole[step].contains("collapse")) {
+      EXPECT_FALSE(raced[step]["collapse"].contains("groups"));
+    }
+  }
 }
 
 TEST(Probe, SearchesWhatToPruneOnTheDomainWhereThereIsNoGeneralText) {
@@ -269,10 +290,14 @@ TEST(Probe, RefusesWhatCannotBeMeasured) {
   };
   CausalLM one_layer = apply_plan(model, passthrough_plan(4, "0:1"));
   EXPECT_EQ(probe(one_layer, {.remove = true}),
-            "layers of the model: found one, expected two or more, to compare them");
+            "layers of the model: found one, expected two or more: a probe compares layers with "
+            "each other");
   EXPECT_EQ(probe(model, {.remove = true, .span = 4}),
-            "span of layers to remove: found 4, expected 1 to 3");
-  EXPECT_EQ(probe(model, {.last = 4}), "number of last layers to remove: found 4, expected 1 to 3");
+            "span of layers to remove: found 4, expected at least 1, and fewer than the model's 4 "
+            "layers");
+  EXPECT_EQ(probe(model, {.last = 4}),
+            "number of last layers to remove: found 4, expected at least 1, and fewer than the "
+            "model's 4 layers");
   EXPECT_EQ(probe(model, {.prune = 4}), "number of layers to prune: found 4, expected 0 to 3");
   EXPECT_EQ(probe(model, {.expand = true, .copies = 0}),
             "copies of a repeated layer: found 0, expected 1 to 1000");

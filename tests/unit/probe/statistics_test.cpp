@@ -172,31 +172,38 @@ struct MadeRace {
     }
   }
 
-  /// How many groups each variant is measured on when the race is looked at after every other one.
-  std::vector<size_t> run(int64_t wanted) const {
-    std::vector<size_t> running(variants.size());
-    std::iota(running.begin(), running.end(), size_t{0});
-    std::vector<size_t> measured(variants.size(), 0);
+  struct Result {
+    std::vector<size_t> measured;  ///< How many groups each variant was measured on.
+    Extremes extremes = {};
+  };
+
+  /// Looked at after every other group.
+  Result run(const RaceOptions& wanted) const {
+    Race race(set, variants, wanted);
+    SweepScores seen{.values = {variants.size(), {std::vector<double>(kGroups, kNotMeasured)}}};
+    Result result{.measured = std::vector<size_t>(variants.size(), 0)};
     for (size_t groups = 2; groups <= kGroups; groups += 2) {
-      for (const size_t variant : running) {
-        measured[variant] = groups;
+      for (const size_t variant : race.running()) {
+        std::copy_n(
+            scores.values[variant][0].begin(), groups, seen.values[variant].front().begin());
+        result.measured[variant] = groups;
       }
-      running = survivors(set, variants, scores, running, groups, wanted);
+      race.look(seen, groups);
     }
-    return measured;
+    result.extremes = race.extremes(seen).at("remove");
+    return result;
   }
 
-  /// The best and the worst `wanted` on all groups, without the base.
-  std::vector<size_t> extremes(size_t wanted) const {
+  /// The best and the worst on all groups.
+  Extremes extremes(const RaceOptions& wanted) const {
     std::vector<size_t> order(variants.size() - 1);
     std::iota(order.begin(), order.end(), size_t{1});
     std::ranges::sort(order, {}, [&](size_t variant) {
       const std::vector<double>& values = scores.values[variant][0];
       return std::accumulate(values.begin(), values.end(), 0.0);
     });
-    order.erase(order.begin() + static_cast<int64_t>(wanted),
-                order.end() - static_cast<int64_t>(wanted));
-    return order;
+    return {.best = {order.begin(), order.begin() + wanted.best},
+            .worst = {order.rbegin(), order.rbegin() + wanted.worst}};
   }
 };
 
@@ -210,38 +217,59 @@ std::vector<double> dips_of_layers() {
   return dips;
 }
 
-TEST(Race, KeepsTheBestAndTheWorstOfAFullSweepAndStopsOthersEarly) {
+size_t total(const std::vector<size_t>& measured) {
+  return std::accumulate(measured.begin(), measured.end(), size_t{0});
+}
+
+TEST(Race, FindsTheBestAndTheWorstOfAFullSweepInOrderAndStopsAllEarly) {
   for (uint32_t seed = 0; seed < 20; ++seed) {
     SCOPED_TRACE(seed);
     const MadeRace race(dips_of_layers(), /*noise=*/0.05, seed);
-    for (const size_t wanted : {1U, 3U, 5U}) {
-      const std::vector<size_t> measured = race.run(static_cast<int64_t>(wanted));
-      EXPECT_EQ(measured[0], MadeRace::kGroups);  // The base.
-      for (const size_t variant : race.extremes(wanted)) {
-        EXPECT_EQ(measured[variant], MadeRace::kGroups) << "variant " << variant;
-      }
-      const size_t total = std::accumulate(measured.begin(), measured.end(), size_t{0});
-      EXPECT_LT(total, measured.size() * MadeRace::kGroups * (wanted < 5 ? 4 : 6) / 10);
-      EXPECT_GE(std::ranges::min(measured), 4U);  // Fewer groups say nothing.
+    for (const int64_t wanted : {1, 3, 5}) {
+      const RaceOptions both{.best = wanted, .worst = wanted};
+      const MadeRace::Result result = race.run(both);
+      EXPECT_EQ(result.extremes.best, race.extremes(both).best);
+      EXPECT_EQ(result.extremes.worst, race.extremes(both).worst);
+      EXPECT_LT(total(result.measured), race.variants.size() * MadeRace::kGroups / 3);
+      EXPECT_GE(std::ranges::min(result.measured), 6U);                  // Fewer say nothing.
+      EXPECT_EQ(result.measured[0], std::ranges::max(result.measured));  // The base.
+      EXPECT_LE(result.measured[1], 6U);  // The worst by far is settled as soon as the others.
     }
   }
 }
 
+TEST(Race, LooksOnlyAtTheEndThatIsWanted) {
+  const MadeRace race(dips_of_layers(), /*noise=*/0.2, 0);
+  const MadeRace::Result result = race.run({.best = 1});
+  EXPECT_EQ(result.extremes.best, race.extremes({.best = 1}).best);
+  EXPECT_TRUE(result.extremes.worst.empty());
+  EXPECT_LT(total(result.measured), total(race.run({.best = 1, .worst = 5}).measured));
+}
+
 TEST(Race, StopsNobodyWhoseChanceIsRealHoweverManyAreAlike) {
   // Twelve variants that only noise tells apart: each look sees leaders, and none is certain.
+  const RaceOptions wanted{.best = 2, .worst = 2};
   size_t wrong = 0;
   for (uint32_t seed = 0; seed < 20; ++seed) {
     const MadeRace race(std::vector<double>(12, 0.3), /*noise=*/0.2, seed);
-    const std::vector<size_t> measured = race.run(2);
-    wrong += static_cast<size_t>(std::ranges::count_if(
-        race.extremes(2), [&](size_t variant) { return measured[variant] != MadeRace::kGroups; }));
+    const Extremes found = race.run(wanted).extremes;
+    const Extremes right = race.extremes(wanted);
+    for (size_t place = 0; place < 2; ++place) {
+      wrong += found.best[place] != right.best[place] ? 1 : 0;
+      wrong += found.worst[place] != right.worst[place] ? 1 : 0;
+    }
   }
   EXPECT_LE(wrong, 2U);  // Of 80.
 }
 
-TEST(Race, StopsNobodyWhereAllAreWanted) {
-  const MadeRace race({1.0, 2.0, 3.0, 4.0}, /*noise=*/0.001, 0);
-  EXPECT_EQ(race.run(2), std::vector<size_t>(5, MadeRace::kGroups));
+TEST(Race, OrdersAllWhereAllAreWanted) {
+  const MadeRace race({1.0, 4.0, 3.0, 2.0}, /*noise=*/0.001, 0);
+  for (const int64_t wanted : {2, 3, 10}) {
+    const Extremes found = race.run({.best = wanted, .worst = wanted}).extremes;
+    const int64_t places = std::min<int64_t>(wanted, 4);
+    EXPECT_EQ(found.best, race.extremes({.best = places}).best);
+    EXPECT_EQ(found.worst, race.extremes({.worst = places}).worst);
+  }
 }
 
 }  // namespace
