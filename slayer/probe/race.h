@@ -17,14 +17,13 @@ struct RaceOptions {
   int64_t worst = 0;
 };
 
-/// A sweep of which only the best and the worst variants of each method are wanted, in order. A
-/// variant stops as soon as it is settled that it is none of them, or which of them it is: as soon
-/// as all but a negligible share of the draws of what the groups that are left will give say the
-/// same. In a draw all variants move together as they did on the groups seen. What is close goes on
-/// to the end. Source: the race is that of Maron and Moore 1994; the draws are of Student's t as in
-/// a Bayesian bootstrap of paired differences, their spread for groups drawn without replacement
-/// (Cochran 1977, section 2.6) and with a variance that all pairs share a part of (Smyth 2004,
-/// limma).
+/// A sweep of which only the best and the worst variants of each method are wanted, as sets. A
+/// variant stops as soon as it is settled whether it is among them: as soon as all but a negligible
+/// share of the draws of what the groups that are left will give say the same. In a draw all
+/// variants move together as they did on the groups seen. What is close goes on to the end. Source:
+/// the race is that of Maron and Moore 1994; the draws are of Student's t as in a Bayesian
+/// bootstrap of paired differences, their spread for groups drawn without replacement (Cochran
+/// 1977, section 2.6) and with a variance that all pairs share a part of (Smyth 2004, limma).
 class Race final {
  public:
   /// @pre the groups of `set` are in random order; the first variant is the base. Both outlive
