@@ -30,7 +30,6 @@ import json, os, resource, sys, time
 import torch, transformers
 folder, text, rows, seq_len, steps, dtype, threads = *sys.argv[1:3], *map(int, sys.argv[3:6]), *sys.argv[6:8]
 torch.set_num_threads(int(threads))
-begin = time.monotonic()
 model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), attn_implementation="sdpa")
 record = json.load(open(folder + "/slayer.json"))
 trained = {layer for layer, of in enumerate(record["plan"]["layers"]) if of["train"]}
@@ -40,17 +39,17 @@ tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
 ids = torch.tensor(tokenizer(open(text).read()).input_ids)
 optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=2e-4, betas=(0.9, 0.95), weight_decay=0.1)
 model.train()
+first_step = time.time()
 for step in range(steps + 1):
     if step == 1:
         cpu, wall = time.process_time(), time.monotonic()
-        start_up = wall - begin
     batch = ids[step * rows * seq_len:][:rows * seq_len].view(rows, seq_len)
     loss = model(input_ids=batch, labels=batch, use_cache=False).loss
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()
-print(json.dumps({"cpu": (time.process_time() - cpu) / steps, "wall": (time.monotonic() - wall) / steps,
+print(json.dumps({"cpu": (time.process_time() - cpu) / steps, "wall": (time.monotonic() - wall) / steps, "first_step": first_step,
                   "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 """
 
@@ -93,23 +92,29 @@ def ours(options, checkpoint, folder, steps):
                "--out", out, "--force", "--steps", steps, "--batch-size", ROWS, "--micro-batch-size", ROWS,
                "--seq-len", SEQ_LEN, "--packing", "stream", "--save-every", 0, "--threads", options.threads,
                "--compute", options.compute, "--quiet", *options.further]  # fmt: skip
-    wall, cpu, memory, _ = run(list(map(str, command)))
+    _, cpu, memory, _ = run(list(map(str, command)))
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return wall, cpu, memory, lines
+    return cpu, memory, lines
 
 
 def pair(options, checkpoint, folder):
-    _, cpu_of_one, _, _ = ours(options, checkpoint, folder, 1)
-    _, cpu_of_all, memory, lines = ours(options, checkpoint, folder, options.steps + 1)
+    started = time.time()
+    cpu_of_one, _, lines = ours(options, checkpoint, folder, 1)
+    # The file's one line is written when the step is done.
+    written = (folder / "train-1/metrics.jsonl").stat().st_mtime
+    our_start_up = written - lines[0]["elapsed_s"] - started
+    cpu_of_all, memory, lines = ours(options, checkpoint, folder, options.steps + 1)
     our_cpu = (cpu_of_all - cpu_of_one) / options.steps
     our_wall = statistics.median(line["elapsed_s"] - before["elapsed_s"] for before, line in zip(lines, lines[1:]))
+    started = time.time()
     _, _, _, output = run([sys.executable, "-c", PEER, *map(str, (checkpoint, folder / "text.txt", ROWS, SEQ_LEN,
                           options.steps, options.peer_dtype, options.threads))])  # fmt: skip
     theirs = json.loads(output)
     tokens = ROWS * SEQ_LEN
     print(f"slayer {tokens / our_cpu:.0f} tokens per CPU second ({tokens / our_wall:.0f} tokens/s), {memory / 1e9:.2f} GB; "
           f"transformers {tokens / theirs['cpu']:.0f} ({tokens / theirs['wall']:.0f}), {theirs['memory'] / 1e9:.2f} GB; "
-          f"ratio {theirs['cpu'] / our_cpu:.2f}", flush=True)  # fmt: skip
+          f"ratio {theirs['cpu'] / our_cpu:.2f}; start to first step {our_start_up:.1f} s, theirs "
+          f"{theirs['first_step'] - started:.1f} s", flush=True)  # fmt: skip
     return theirs["cpu"] / our_cpu, memory / theirs["memory"]
 
 
