@@ -166,17 +166,18 @@ double harm_of(const ProbeSet& set, const SweepScores& scores, size_t variant) {
 
 /// What the draws say of one variant.
 struct Verdict {
+  bool is_settled;
   bool is_best;
-  bool is_worst;
-  bool is_neither;
+  bool is_worst;  ///< Maybe too, where more are wanted than there are.
 };
 
 Verdict judge(const std::vector<int64_t>& times_at, int64_t best_open, int64_t worst_open) {
   const int64_t best = std::accumulate(times_at.begin(), times_at.begin() + best_open, int64_t{0});
   const int64_t worst = std::accumulate(times_at.end() - worst_open, times_at.end(), int64_t{0});
-  return {.is_best = is_always(best),
-          .is_worst = is_always(worst),
-          .is_neither = is_never(best) && is_never(worst)};
+  return {
+      .is_settled = (is_always(best) || is_never(best)) && (is_always(worst) || is_never(worst)),
+      .is_best = is_always(best),
+      .is_worst = is_always(worst)};
 }
 
 }  // namespace
@@ -221,14 +222,17 @@ void Race::settle(Heat& heat, const SweepScores& scores, size_t groups) {
   next.running.clear();
   for (size_t i = 0; i < heat.running.size(); ++i) {
     const Verdict verdict = judge(times[i], heat.best_open, heat.worst_open);
+    if (!verdict.is_settled) {
+      next.running.push_back(heat.running[i]);
+      continue;
+    }
     if (verdict.is_best) {
       next.settled.best.push_back(heat.running[i]);
       --next.best_open;
-    } else if (verdict.is_worst) {
+    }
+    if (verdict.is_worst) {
       next.settled.worst.push_back(heat.running[i]);
       --next.worst_open;
-    } else if (!verdict.is_neither) {
-      next.running.push_back(heat.running[i]);
     }
   }
   heat = std::move(next);
