@@ -19,6 +19,7 @@ std::string words(const std::vector<std::string>& all) {
 
 std::vector<std::string> option_names(const CommandReference& command) {
   std::vector<std::string> names;
+  names.reserve(command.options.size());
   for (const OptionReference& option : command.options) {
     names.push_back(option.name);
   }

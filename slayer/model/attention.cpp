@@ -61,6 +61,7 @@ at::Tensor attend(const at::Tensor& query,
   const std::vector<at::Tensor> keys = split_pieces(key, mask.pieces);
   const std::vector<at::Tensor> values = split_pieces(value, mask.pieces);
   std::vector<at::Tensor> mixed;
+  mixed.reserve(mask.pieces.size());
   for (size_t piece = 0; piece < mask.pieces.size(); ++piece) {
     mixed.push_back(
         attend_at_once(queries[piece], keys[piece], values[piece], {}, /*is_causal=*/true));

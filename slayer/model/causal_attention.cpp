@@ -123,12 +123,8 @@ void hide_unseen(float* row, int64_t seen, int64_t keys) {
   std::fill(row + seen, row + keys, 0.0F);
 }
 
-/// Runs visit(block) for all blocks. Those of one piece and key head run one after the other in one
-/// thread: they add into the same gradients, in the same order however many threads there are.
-template <class Visit>
-void for_each_block(const Inputs& inputs, const std::vector<int64_t>& pieces, Visit visit) {
-  const int64_t kv_heads = inputs.key.size(1);
-  const int64_t block_size = std::max<int64_t>(kRowsOfBlock / inputs.group, 1);
+/// For each piece and key head, the block of all its queries.
+std::vector<Block> whole_pieces(const std::vector<int64_t>& pieces, int64_t kv_heads) {
   std::vector<Block> wholes;
   int64_t origin = 0;
   for (const int64_t length : pieces) {
@@ -137,6 +133,15 @@ void for_each_block(const Inputs& inputs, const std::vector<int64_t>& pieces, Vi
     }
     origin += length;
   }
+  return wholes;
+}
+
+/// Runs visit(block) for all blocks. Those of one piece and key head run one after the other in one
+/// thread: they add into the same gradients, in the same order however many threads there are.
+template <class Visit>
+void for_each_block(const Inputs& inputs, const std::vector<int64_t>& pieces, Visit visit) {
+  const std::vector<Block> wholes = whole_pieces(pieces, inputs.key.size(1));
+  const int64_t block_size = std::max<int64_t>(kRowsOfBlock / inputs.group, 1);
   at::parallel_for(0, std::ssize(wholes), /*grain_size=*/1, [&](int64_t first, int64_t last) {
     const at::NoGradGuard no_grad;  // Each thread has a mode of its own.
     for (int64_t i = first; i < last; ++i) {
