@@ -134,6 +134,7 @@ class Batch final {
       return;
     }
     std::vector<Sequence> kept;
+    kept.reserve(rows.size());
     for (const int64_t row : rows) {
       kept.push_back(std::move(sequences_[static_cast<size_t>(row)]));
     }
@@ -168,6 +169,7 @@ class Batch final {
     const int64_t past = cache.length();
     const at::Tensor ids = at::zeros({rows, longest - past}, at::kLong);
     std::vector<int64_t> ends;
+    ends.reserve(static_cast<size_t>(rows));
     for (int64_t row = 0; row < rows; ++row) {
       const auto& prompt = prompts[first + static_cast<size_t>(row)];
       std::copy(prompt.begin() + past, prompt.end(), ids[row].mutable_data_ptr<int64_t>());
@@ -198,6 +200,7 @@ class Batch final {
   BatchLayout next_layout(int64_t columns) const {
     const int64_t past = cache_.length();
     std::vector<int64_t> lengths;
+    lengths.reserve(sequences_.size());
     for (const Sequence& sequence : sequences_) {
       lengths.push_back(sequence.prompt_length);
     }
