@@ -26,6 +26,21 @@ int64_t int8_bytes(const TrainJob& job) {
   return bytes;
 }
 
+/// Float32 copies of their inputs that one layer's adapters keep for a token, where the model
+/// computes in another dtype.
+int64_t adapter_input_bytes(const TrainJob& job) {
+  int64_t elements = 0;
+  for (const ExpectedTensor& expected : expected_tensors(job.checkpoint.config())) {
+    const bool has_adapter =
+        expected.layer == 0 &&
+        std::ranges::any_of(job.trainable.lora->targets, [&](const auto& name) {
+          return expected.name.ends_with("." + name + ".weight");
+        });
+    elements += has_adapter ? expected.shape[1] : 0;
+  }
+  return elements * int64_t{sizeof(float)};
+}
+
 }  // namespace
 
 TrainForecast forecast(const TrainJob& job) {
@@ -61,6 +76,13 @@ TrainForecast forecast(const TrainJob& job) {
                         .layers_in_graph = config.num_hidden_layers - job.trainable.layers.front(),
                         .layers_with_inputs = std::ssize(job.trainable.layers),
                         .is_recomputed = options.recompute.value_or(false)});
+  if (job.trainable.lora && width < int64_t{sizeof(float)}) {
+    const int64_t layers = options.recompute.value_or(false)
+                               ? 1
+                               : config.num_hidden_layers - job.trainable.layers.front();
+    result.activation_bytes +=
+        *options.micro_batch_size * *options.seq_len * layers * adapter_input_bytes(job);
+  }
   result.program_bytes = program_bytes(config, dtype);
   return result;
 }
