@@ -169,11 +169,11 @@ def layer_evaluations(probe, head):
 
 
 def extremes(probe, count):
-    """The layers whose removal does least harm, and those whose does most, from the end inwards."""
+    """The layers whose removal does least harm, and those whose does most, as sets: a race does not ask for more."""
     if "race" in probe:
-        return probe["remove"]["best"], probe["remove"]["worst"]
+        return set(probe["remove"]["best"]), set(probe["remove"]["worst"])
     ranked = [entry["layer"] for entry in sorted(probe["remove"]["layers"], key=lambda entry: entry["loss"])]
-    return ranked[:count], ranked[::-1][:count]
+    return set(ranked[:count]), set(ranked[-count:])
 
 
 def race_texts(arguments, folder):
@@ -205,7 +205,7 @@ def race(arguments, model, folder):
             print(
                 f"race, best and worst {count}, {name}, {windows} x {seq_len}: CPU seconds {whole_seconds:.0f} -> {seconds:.0f}, ratio "
                 f"{whole_seconds / seconds:.2f} (bar: 2.0); layers evaluated {saved:.2f} times fewer; "
-                f"{'same best and worst, in order' if found == right else f'OTHER ones: {found}, not {right}'}",
+                f"{'same best and worst' if found == right else f'OTHER ones: {found}, not {right}'}",
                 flush=True,
             )
 
@@ -220,6 +220,7 @@ def check_removals(section, key, tolerance):
 
 
 def main():
+    global WINDOWS, SEQ_LEN
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=pathlib.Path, nargs="?", default=ROOT / ".cache/SmolLM2-135M-Instruct.gguf")
     parser.add_argument("--text", type=pathlib.Path)
@@ -234,7 +235,7 @@ def main():
     parser.add_argument("--data-dir", type=pathlib.Path, default=os.environ.get("SLAYER_DATA_DIR"))
     parser.add_argument("--task", default="mmlu_high_school_computer_science")
     arguments = parser.parse_args()
-    globals().update(zip(("WINDOWS", "SEQ_LEN"), map(int, arguments.text_windows.split("x")), strict=True))
+    WINDOWS, SEQ_LEN = map(int, arguments.text_windows.split("x"))
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:

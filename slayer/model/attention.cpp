@@ -42,11 +42,11 @@ at::Tensor attend(const at::Tensor& query,
   }
   if (query.is_cpu() && query.scalar_type() == at::kFloat) {
     if (mask.is_causal || !mask.pieces.empty()) {
-      const std::vector<int64_t> rows(static_cast<size_t>(query.size(0)), query.size(2));
+      const std::vector<int64_t> whole_rows(static_cast<size_t>(query.size(0)), query.size(2));
       return causal_attention(query.transpose(1, 2),
                               key.transpose(1, 2),
                               value.transpose(1, 2),
-                              mask.pieces.empty() ? rows : mask.pieces);
+                              mask.pieces.empty() ? whole_rows : mask.pieces);
     }
     constexpr int64_t kFewRows = 8;  // Of a key head's scores; for more, products are quicker.
     const int64_t rows = query.size(1) / key.size(1) * query.size(2);

@@ -201,7 +201,6 @@ void attend_block_backward(const Inputs& inputs,
                            const Gradients& gradients) {
   const at::Tensor queries = gather_rows(inputs.query, inputs, block, inputs.scale);
   const at::Tensor douts = gather_rows(doutput, inputs, block, 1.0F);
-  const at::Tensor outs = gather_rows(attended.output, inputs, block, 1.0F);
   const at::Tensor seen_keys = seen_by(block, inputs.key);
   const at::Tensor scores = at::mm(queries, seen_keys.t());
   const at::Tensor dscores = at::mm(douts, seen_by(block, inputs.value).t());
@@ -209,12 +208,13 @@ void attend_block_backward(const Inputs& inputs,
   float* const score = scores.mutable_data_ptr<float>();
   float* const dscore = dscores.mutable_data_ptr<float>();
   const float* const log_sum_exp = attended.log_sum_exp.const_data_ptr<float>();
-  const float* const out = outs.const_data_ptr<float>();
+  const float* const outputs = attended.output.const_data_ptr<float>();
   const float* const dout = douts.const_data_ptr<float>();
   for_each_row(inputs, block, [&](int64_t row, const Row& of) {
-    const int64_t begin = row * inputs.head_dim;
+    const float* const output = outputs + of.index * inputs.head_dim;
+    const float* const gradient = dout + row * inputs.head_dim;
     const float mean =
-        sum_in_lanes(inputs.head_dim, [&](int64_t i) { return out[begin + i] * dout[begin + i]; });
+        sum_in_lanes(inputs.head_dim, [&](int64_t i) { return output[i] * gradient[i]; });
     softmax_row_backward(
         score + row * keys, dscore + row * keys, of.keys, log_sum_exp[of.index], mean);
     hide_unseen(score + row * keys, of.keys, keys);

@@ -7,6 +7,7 @@
 #include "slayer/model/device.h"
 #include "slayer/surgery/summary.h"
 #include "slayer/train/job.h"
+#include "slayer/train/lora.h"
 
 namespace slayer {
 namespace {
@@ -31,11 +32,7 @@ int64_t int8_bytes(const TrainJob& job) {
 int64_t adapter_input_bytes(const TrainJob& job) {
   int64_t elements = 0;
   for (const ExpectedTensor& expected : expected_tensors(job.checkpoint.config())) {
-    const bool has_adapter =
-        expected.layer == 0 &&
-        std::ranges::any_of(job.trainable.lora->targets, [&](const auto& name) {
-          return expected.name.ends_with("." + name + ".weight");
-        });
+    const bool has_adapter = expected.layer == 0 && is_target(*job.trainable.lora, expected.role);
     elements += has_adapter ? expected.shape[1] : 0;
   }
   return elements * int64_t{sizeof(float)};
@@ -69,19 +66,14 @@ TrainForecast forecast(const TrainJob& job) {
       (options.has_int8_frozen ? int8_bytes(job) : 0);
   result.gradient_bytes = result.trainable_parameters * int64_t{sizeof(float)};
   result.optimizer_bytes = 2 * result.trainable_parameters * int64_t{sizeof(float)};
-  result.activation_bytes =
-      activation_bytes(config,
-                       dtype,
-                       {.tokens = *options.micro_batch_size * *options.seq_len,
-                        .layers_in_graph = config.num_hidden_layers - job.trainable.layers.front(),
-                        .layers_with_inputs = std::ssize(job.trainable.layers),
-                        .is_recomputed = options.recompute.value_or(false)});
+  const StepShape step{.tokens = *options.micro_batch_size * *options.seq_len,
+                       .layers_in_graph = config.num_hidden_layers - job.trainable.layers.front(),
+                       .layers_with_inputs = std::ssize(job.trainable.layers),
+                       .is_recomputed = options.recompute.value_or(false)};
+  result.activation_bytes = activation_bytes(config, dtype, step);
   if (job.trainable.lora && width < int64_t{sizeof(float)}) {
-    const int64_t layers = options.recompute.value_or(false)
-                               ? 1
-                               : config.num_hidden_layers - job.trainable.layers.front();
-    result.activation_bytes +=
-        *options.micro_batch_size * *options.seq_len * layers * adapter_input_bytes(job);
+    const int64_t layers = step.is_recomputed ? 1 : step.layers_in_graph;
+    result.activation_bytes += step.tokens * layers * adapter_input_bytes(job);
   }
   result.program_bytes = program_bytes(config, dtype);
   return result;
