@@ -147,10 +147,10 @@ std::string training_card(const TrainJob& job, const TrainPosition& position) {
       files,
       position.step,
       position.tokens,
-      *job.options.lr,
+      job.choices.lr,
       name_of(job.options.schedule),
       job.options.batch_size,
-      *job.options.seq_len,
+      job.choices.seq_len,
       kRecordFile);
 }
 

@@ -43,7 +43,8 @@ int64_t adapter_input_bytes(const TrainJob& job) {
 TrainForecast forecast(const TrainJob& job) {
   const ModelConfig& config = job.checkpoint.config();
   const TrainOptions& options = job.options;
-  const Dtype dtype = dtype_of(scalar_type_from_name(*options.compute));
+  const TrainChoices& choices = job.choices;
+  const Dtype dtype = dtype_of(scalar_type_from_name(choices.compute));
   const int64_t width = size_in_bytes(dtype);
   TrainForecast result;
   for (const TrainSource& source : job.sources) {
@@ -53,8 +54,8 @@ TrainForecast forecast(const TrainJob& job) {
   const TrainingData data = job.data();
   result.sequences_per_epoch = data.draws_per_epoch();
   result.cut_documents = data.cut_documents();
-  result.tokens_per_step = options.batch_size * *options.seq_len;
-  result.epochs = static_cast<double>(*options.steps * options.batch_size) /
+  result.tokens_per_step = options.batch_size * choices.seq_len;
+  result.epochs = static_cast<double>(choices.steps * options.batch_size) /
                   static_cast<double>(result.sequences_per_epoch);
   result.parameters = parameter_count(config);
   result.trainable_parameters = trained_parameters(job.trainable, config);
@@ -66,10 +67,10 @@ TrainForecast forecast(const TrainJob& job) {
       (options.has_int8_frozen ? int8_bytes(job) : 0);
   result.gradient_bytes = result.trainable_parameters * int64_t{sizeof(float)};
   result.optimizer_bytes = 2 * result.trainable_parameters * int64_t{sizeof(float)};
-  const StepShape step{.tokens = *options.micro_batch_size * *options.seq_len,
+  const StepShape step{.tokens = choices.micro_batch_size * choices.seq_len,
                        .layers_in_graph = config.num_hidden_layers - job.trainable.layers.front(),
                        .layers_with_inputs = std::ssize(job.trainable.layers),
-                       .is_recomputed = options.recompute.value_or(false)};
+                       .is_recomputed = choices.recompute};
   result.activation_bytes = activation_bytes(config, dtype, step);
   if (job.trainable.lora && width < int64_t{sizeof(float)}) {
     const int64_t layers = step.is_recomputed ? 1 : step.layers_in_graph;
@@ -105,6 +106,7 @@ std::string describe_sources(const TrainJob& job, const TrainForecast& forecast)
 
 std::string describe(const TrainJob& job, const TrainForecast& forecast) {
   const TrainOptions& options = job.options;
+  const TrainChoices& choices = job.choices;
   return fmt::format(
       "data      {} documents, {} tokens, {} sequences of {} ({}); {}\n{}"
       "steps     {} of {} sequences = {} tokens ({:.2f} epochs), warm-up {}, lr {:g} {}\n"
@@ -113,30 +115,30 @@ std::string describe(const TrainJob& job, const TrainForecast& forecast) {
       forecast.documents,
       format_count(static_cast<double>(forecast.tokens)),
       forecast.sequences_per_epoch,
-      *options.seq_len,
-      name_of(*options.packing),
+      choices.seq_len,
+      name_of(choices.packing),
       job.document_tokens,
       describe_sources(job, forecast),
-      *options.steps,
+      choices.steps,
       options.batch_size,
-      format_count(static_cast<double>(*options.steps * forecast.tokens_per_step)),
+      format_count(static_cast<double>(choices.steps * forecast.tokens_per_step)),
       forecast.epochs,
-      *options.warmup,
-      *options.lr,
+      choices.warmup,
+      choices.lr,
       name_of(options.schedule),
       describe(job.trainable),
       format_count(static_cast<double>(forecast.trainable_parameters)),
       format_count(static_cast<double>(forecast.parameters)),
       100.0 * static_cast<double>(forecast.trainable_parameters) /
           static_cast<double>(forecast.parameters),
-      *options.compute,
+      choices.compute,
       options.has_int8_frozen ? "; frozen layers in int8" : "",
       format_bytes(static_cast<double>(forecast.memory_bytes())),
       format_bytes(static_cast<double>(forecast.weight_bytes)),
       format_bytes(static_cast<double>(forecast.gradient_bytes)),
       format_bytes(static_cast<double>(forecast.optimizer_bytes)),
       format_bytes(static_cast<double>(forecast.activation_bytes)),
-      options.recompute.value_or(false) ? " (recomputed)" : "",
+      choices.recompute ? " (recomputed)" : "",
       format_bytes(static_cast<double>(forecast.program_bytes)));
 }
 

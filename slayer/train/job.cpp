@@ -150,8 +150,8 @@ std::string key_of(const WatchedText& text) { return text.documents.empty() ? ""
 
 TrainingData TrainJob::data() const {
   return {sources,
-          {.seq_len = *options.seq_len,
-           .packing = *options.packing,
+          {.seq_len = choices.seq_len,
+           .packing = choices.packing,
            .padding = padding,
            .seed = options.seed}};
 }
@@ -187,14 +187,16 @@ TrainJob prepare(const TrainOptions& asked, const TrainControl& control) {
                                 {.seq_len = seq_len, .packing = packing, .padding = padding})
                 .draws_per_epoch();
           },
+      .quicker_compute =
+          [&] {
+            return options.has_int8_frozen ? "float32"
+                                           : quicker_compute(checkpoint.config(), device);
+          },
       .max_position_embeddings = checkpoint.config().max_position_embeddings,
       .cores = at::get_num_threads()};
-  options = resolve(std::move(options), facts);
-  if (!options.compute) {
-    options.compute =
-        options.has_int8_frozen ? "float32" : quicker_compute(checkpoint.config(), device);
-  }
+  TrainChoices choices = resolve(options, facts);
   TrainJob job{.options = std::move(options),
+               .choices = std::move(choices),
                .checkpoint = std::move(checkpoint),
                .record = std::move(record),
                .trainable = std::move(trainable),
@@ -203,8 +205,10 @@ TrainJob prepare(const TrainOptions& asked, const TrainControl& control) {
                .document_tokens = reader.document_tokens(),
                .padding = padding,
                .settings = {}};
-  job.options.recompute = job.options.recompute.value_or(is_short_of_memory(job));
-  job.settings = settings_to_json(job.options, facts);
+  if (!job.options.recompute) {
+    job.choices.recompute = is_short_of_memory(job);
+  }
+  job.settings = settings_to_json(job.options, job.choices, facts);
   if (stored) {
     require_same_settings(*stored, job.settings, folder.settings_file().string());
   }

@@ -24,7 +24,8 @@ struct TrainControl {
 
 /// A training that is ready to begin or to go on.
 struct TrainJob {
-  TrainOptions options;  ///< All optionals filled.
+  TrainOptions options;
+  TrainChoices choices;  ///< What the options leave open.
   Checkpoint checkpoint;
   std::optional<SurgeryRecord> record;
   TrainableSet trainable;

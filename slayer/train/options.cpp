@@ -62,24 +62,26 @@ std::string setting_name(const std::string& key) {
   return fmt::format("--{}", key == "rows" ? std::string_view("format") : std::string_view(key));
 }
 
-Json schedule_settings(const TrainOptions& resolved) {
-  Json settings = {{"schedule", name_of(resolved.schedule)}, {"min-lr", resolved.min_lr}};
-  if (resolved.decay_steps) {
-    settings["decay-steps"] = *resolved.decay_steps;
+Json schedule_settings(const TrainOptions& options, const TrainChoices& choices) {
+  Json settings = {{"schedule", name_of(options.schedule)}, {"min-lr", options.min_lr}};
+  if (options.schedule == ScheduleShape::kWsd) {
+    settings["decay-steps"] = choices.decay_steps;
   }
-  if (!resolved.lr_scales.empty()) {
-    settings["lr-scale"] = resolved.lr_scales;
+  if (!options.lr_scales.empty()) {
+    settings["lr-scale"] = options.lr_scales;
   }
   return settings;
 }
 
-Json watch_settings(const TrainOptions& resolved, const TrainFacts& facts) {
+Json watch_settings(const TrainOptions& options,
+                    const TrainChoices& choices,
+                    const TrainFacts& facts) {
   Json settings = Json::object();
-  if (resolved.holdout > 0.0) {
-    settings["holdout"] = resolved.holdout;
+  if (options.holdout > 0.0) {
+    settings["holdout"] = options.holdout;
   }
-  if (resolved.eval_every) {
-    settings["eval-every"] = *resolved.eval_every;
+  if (choices.eval_every > 0) {
+    settings["eval-every"] = choices.eval_every;
   }
   if (!facts.domain_key.empty()) {
     settings["eval-domain"] = facts.domain_key;
@@ -87,8 +89,8 @@ Json watch_settings(const TrainOptions& resolved, const TrainFacts& facts) {
   if (!facts.general_key.empty()) {
     settings["eval-general"] = facts.general_key;
   }
-  if (resolved.stop_if_forgetting) {
-    settings["stop-if-forgetting"] = *resolved.stop_if_forgetting;
+  if (options.stop_if_forgetting) {
+    settings["stop-if-forgetting"] = *options.stop_if_forgetting;
   }
   return settings;
 }
@@ -134,6 +136,13 @@ int64_t share_of_steps(double share, int64_t steps) {
   return static_cast<int64_t>(std::ceil(share * static_cast<double>(steps)));
 }
 
+int64_t steps_per_epoch(const TrainOptions& options,
+                        const TrainChoices& choices,
+                        const TrainFacts& facts) {
+  const int64_t draws = facts.draws_per_epoch(choices.seq_len, choices.packing);
+  return (draws + options.batch_size - 1) / options.batch_size;
+}
+
 }  // namespace
 
 void validate(const TrainOptions& options) {
@@ -173,67 +182,68 @@ void validate(const TrainOptions& options) {
   validate_frozen(options);
 }
 
-TrainOptions resolve(TrainOptions options, const TrainFacts& facts) {
-  const int64_t seq_len =
+TrainChoices resolve(const TrainOptions& options, const TrainFacts& facts) {
+  TrainChoices choices;
+  choices.seq_len =
       options.seq_len.value_or(std::min(kDefaultSequenceTokens, facts.max_position_embeddings));
-  if (seq_len > facts.max_position_embeddings) {
+  if (choices.seq_len > facts.max_position_embeddings) {
     throw Error({.file = "--seq-len",
-                 .found = fmt::format("{}", seq_len),
+                 .found = fmt::format("{}", choices.seq_len),
                  .expected = fmt::format("at most {}, the positions that the model knows",
                                          facts.max_position_embeddings)});
   }
-  options.seq_len = seq_len;
   const Packing usual =
       options.format == DocumentFormat::kText ? Packing::kDocuments : Packing::kWhole;
-  options.packing = options.packing.value_or(usual);
-  if (!options.steps) {
-    const int64_t draws = facts.draws_per_epoch(seq_len, *options.packing);
-    options.steps = (draws + options.batch_size - 1) / options.batch_size;
-  }
-  options.warmup = options.warmup.value_or(share_of_steps(kWarmupShare, *options.steps));
+  choices.packing = options.packing.value_or(usual);
+  choices.steps = options.steps ? *options.steps : steps_per_epoch(options, choices, facts);
+  choices.warmup = options.warmup.value_or(share_of_steps(kWarmupShare, choices.steps));
   if (options.schedule == ScheduleShape::kWsd) {
-    options.decay_steps = options.decay_steps.value_or(share_of_steps(kDecayShare, *options.steps));
+    choices.decay_steps = options.decay_steps.value_or(share_of_steps(kDecayShare, choices.steps));
   }
   if (is_watching(options)) {
-    options.eval_every = options.eval_every.value_or(share_of_steps(kEvalShare, *options.steps));
+    choices.eval_every = options.eval_every.value_or(share_of_steps(kEvalShare, choices.steps));
   }
-  options.micro_batch_size = options.micro_batch_size.value_or(
-      std::clamp<int64_t>(kMicroBatchTokens / seq_len, 1, options.batch_size));
-  options.threads = options.threads.value_or(facts.cores);
-  options.lr = options.lr.value_or(default_lr(options.method.method));
-  require_number("--min-lr", options.min_lr, 0.0, *options.lr);
-  return options;
+  choices.micro_batch_size = options.micro_batch_size.value_or(
+      std::clamp<int64_t>(kMicroBatchTokens / choices.seq_len, 1, options.batch_size));
+  choices.threads = options.threads.value_or(facts.cores);
+  choices.lr = options.lr.value_or(default_lr(options.method.method));
+  require_number("--min-lr", options.min_lr, 0.0, choices.lr);
+  choices.compute = options.compute ? *options.compute : facts.quicker_compute();
+  choices.recompute = options.recompute.value_or(false);
+  return choices;
 }
 
-Json settings_to_json(const TrainOptions& resolved, const TrainFacts& facts) {
+Json settings_to_json(const TrainOptions& options,
+                      const TrainChoices& choices,
+                      const TrainFacts& facts) {
   Json settings = {{"format", 1}, {"checkpoint", facts.checkpoint_hash}};
-  settings.update(method_settings(resolved.method));
+  settings.update(method_settings(options.method));
   settings.update({{"data", facts.data_key},
-                   {"steps", *resolved.steps},
-                   {"warmup", *resolved.warmup},
-                   {"seq-len", *resolved.seq_len},
-                   {"batch-size", resolved.batch_size},
-                   {"micro-batch-size", *resolved.micro_batch_size},
-                   {"threads", *resolved.threads},
-                   {"lr", *resolved.lr},
-                   {"clip", resolved.clip},
-                   {"weight-decay", resolved.adamw.weight_decay},
-                   {"beta1", resolved.adamw.beta1},
-                   {"beta2", resolved.adamw.beta2},
-                   {"seed", resolved.seed},
-                   {"save-every", resolved.save_every},
-                   {"rows", name_of(resolved.format)},
-                   {"packing", name_of(*resolved.packing)},
-                   {"bos", name_of(resolved.bos)},
-                   {"eos", resolved.add_eos},
-                   {"compute", resolved.compute.value_or("float32")},
-                   {"device", resolved.device},
-                   {"recompute", resolved.recompute.value_or(false)}});
-  if (resolved.has_int8_frozen) {
+                   {"steps", choices.steps},
+                   {"warmup", choices.warmup},
+                   {"seq-len", choices.seq_len},
+                   {"batch-size", options.batch_size},
+                   {"micro-batch-size", choices.micro_batch_size},
+                   {"threads", choices.threads},
+                   {"lr", choices.lr},
+                   {"clip", options.clip},
+                   {"weight-decay", options.adamw.weight_decay},
+                   {"beta1", options.adamw.beta1},
+                   {"beta2", options.adamw.beta2},
+                   {"seed", options.seed},
+                   {"save-every", options.save_every},
+                   {"rows", name_of(options.format)},
+                   {"packing", name_of(choices.packing)},
+                   {"bos", name_of(options.bos)},
+                   {"eos", options.add_eos},
+                   {"compute", choices.compute},
+                   {"device", options.device},
+                   {"recompute", choices.recompute}});
+  if (options.has_int8_frozen) {
     settings["frozen-weights"] = "int8";
   }
-  settings.update(schedule_settings(resolved));
-  settings.update(watch_settings(resolved, facts));
+  settings.update(schedule_settings(options, choices));
+  settings.update(watch_settings(options, choices, facts));
   return settings;
 }
 

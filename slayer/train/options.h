@@ -24,8 +24,7 @@ struct AdamWOptions {
   double weight_decay = 0.1;  ///< Not applied to norms and biases.
 };
 
-/// What a user asks of a training. Empty optionals are chosen by `resolve`, once: what it chose is
-/// kept when the training goes on.
+/// What a user asks of a training. `resolve` chooses what is left empty, see TrainChoices.
 ///
 /// Defaults are LLaMA Pro's (arXiv 2401.02415, section 4.1: learning rate 2e-4, cosine, warm-up
 /// over 6 % of the steps, weight decay 0.1, clipping at 1.0), betas are Llama 2's (arXiv
@@ -48,7 +47,7 @@ struct TrainOptions {
   std::optional<int64_t> threads;           ///< The machine's cores.
   std::optional<double> lr;                 ///< Peak; by method.
   std::optional<bool> recompute;            ///< Activations; where memory would not do.
-  std::optional<std::string> compute;       ///< float32 or bfloat16: quicker_compute.
+  std::optional<std::string> compute;       ///< float32 or bfloat16; the quicker one.
   std::optional<int64_t> decay_steps;       ///< Of the schedule wsd: 10 % of the steps.
   std::optional<int64_t> eval_every;        ///< Steps; a tenth of them where there is text.
   int64_t batch_size = 8;                   ///< Sequences a step.
@@ -81,16 +80,36 @@ struct TrainFacts {
   std::string domain_key = {};   ///< WatchedText::key; empty without such text.
   std::string general_key = {};  ///< As domain_key.
   std::function<int64_t(int64_t seq_len, Packing)> draws_per_epoch = {};
+  std::function<std::string()> quicker_compute = {};  ///< Asked where the dtype is left open.
   int64_t max_position_embeddings = 0;
   int64_t cores = 1;
 };
 
-/// Fills the empty optionals.
-TrainOptions resolve(TrainOptions options, const TrainFacts& facts);
+/// What TrainOptions may leave open, as it is: asked for or chosen. Chosen once, and kept when the
+/// training goes on.
+struct TrainChoices {
+  int64_t steps = 0;
+  int64_t warmup = 0;
+  int64_t seq_len = 0;
+  int64_t micro_batch_size = 0;
+  int64_t threads = 0;
+  double lr = 0.0;
+  bool recompute = false;
+  std::string compute;
+  int64_t decay_steps = 0;  ///< kWsd only.
+  int64_t eval_every = 0;   ///< 0: there is no text to watch.
+  Packing packing = Packing::kDocuments;
+};
 
-/// The resolved options and what they work on, as OUT/training.json keeps them: everything that
-/// the weights at the end depend on.
-Json settings_to_json(const TrainOptions& resolved, const TrainFacts& facts);
+/// @param options valid ones
+/// @throws Error naming the option that does not fit the model.
+TrainChoices resolve(const TrainOptions& options, const TrainFacts& facts);
+
+/// The options, what was chosen and what they work on, as OUT/training.json keeps them: everything
+/// that the weights at the end depend on.
+Json settings_to_json(const TrainOptions& options,
+                      const TrainChoices& choices,
+                      const TrainFacts& facts);
 
 /// Takes over what the training in `stored` chose for options that are left open here.
 void keep_choices(TrainOptions& options, const Json& stored, const std::string& file);

@@ -36,7 +36,7 @@ constexpr size_t kDocumentsNamed = 8;
 
 CausalLM load_model(const TrainJob& job) {
   return load_causal_lm(job.checkpoint,
-                        scalar_type_from_name(*job.options.compute),
+                        scalar_type_from_name(job.choices.compute),
                         device_from_name(job.options.device));
 }
 
@@ -82,6 +82,7 @@ class Trainer final {
 
   const TrainJob& job_;
   const TrainOptions& options_;
+  const TrainChoices& choices_;
   const TrainControl& control_;
   TrainFolder folder_;
   TrainingData data_;
@@ -109,15 +110,16 @@ TrainPosition restore(const TrainStates& states,
 Trainer::Trainer(const TrainJob& job, const TrainControl& control)
     : job_(job),
       options_(job.options),
+      choices_(job.choices),
       control_(control),
       folder_(options_.out),
       data_(job.data()),
       schedule_{.shape = options_.schedule,
-                .peak = *options_.lr,
+                .peak = choices_.lr,
                 .floor = options_.min_lr,
-                .warmup_steps = *options_.warmup,
-                .decay_steps = options_.decay_steps.value_or(0),
-                .steps = *options_.steps},
+                .warmup_steps = choices_.warmup,
+                .decay_steps = choices_.decay_steps,
+                .steps = choices_.steps},
       model_(load_model(job)),
       parameters_(make_parameters(job, model_)),
       stepped_(options_.has_int8_frozen ? with_int8_frozen(model_) : model_),
@@ -134,7 +136,7 @@ Trainer::Trainer(const TrainJob& job, const TrainControl& control)
 
 TrainSummary Trainer::run() {
   if (!job_.watched.is_empty() && !position_.watch.base) {
-    position_.watch.base = measure(model_, job_.watched, *options_.seq_len);
+    position_.watch.base = measure(model_, job_.watched, choices_.seq_len);
     const StepMetrics before{.watched = *position_.watch.base};
     metrics_.append(before);
     events_.append(before, seconds_since_1970());
@@ -156,20 +158,20 @@ TrainSummary Trainer::run() {
 }
 
 void Trainer::take_steps() {
-  const int64_t tokens_per_step = options_.batch_size * *options_.seq_len;
-  Progress progress("training", *options_.steps * tokens_per_step, "tokens", control_.progress);
+  const int64_t tokens_per_step = options_.batch_size * choices_.seq_len;
+  Progress progress("training", choices_.steps * tokens_per_step, "tokens", control_.progress);
   progress.resume_at(position_.tokens);
-  while (position_.step < *options_.steps) {
+  while (position_.step < choices_.steps) {
     if (control_.stop.stop_requested() || !step()) {
       save();
       throw Interrupted(fmt::format("run the same command again to go on after step {} of {}",
                                     position_.step,
-                                    *options_.steps));
+                                    choices_.steps));
     }
     progress.advance(tokens_per_step,
                      fmt::format("step {}/{}, loss {:.3f}, lr {:.1e}",
                                  position_.step,
-                                 *options_.steps,
+                                 choices_.steps,
                                  last_.loss,
                                  last_.lr));
     const bool is_best = watch();
@@ -187,13 +189,13 @@ void Trainer::take_steps() {
 }
 
 bool Trainer::watch() {
-  if (!is_due(options_.eval_every.value_or(0)) && position_.step < *options_.steps) {
+  if (!is_due(choices_.eval_every) && position_.step < choices_.steps) {
     return false;
   }
   if (job_.watched.is_empty()) {
     return false;
   }
-  const WatchedLosses losses = measure(model_, job_.watched, *options_.seq_len);
+  const WatchedLosses losses = measure(model_, job_.watched, choices_.seq_len);
   position_.watch.add(position_.step, losses, options_.stop_if_forgetting);
   last_.watched = losses;
   last_.forgetting = position_.watch.forgetting(losses);
@@ -243,7 +245,7 @@ bool Trainer::step() {
     parameter.gradient.reset();
   }
   const double seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
-  const int64_t tokens = options_.batch_size * *options_.seq_len;
+  const int64_t tokens = options_.batch_size * choices_.seq_len;
   position_.step = number;
   position_.tokens += tokens;
   position_.elapsed_s += seconds;
@@ -281,8 +283,8 @@ std::optional<double> Trainer::accumulate(const std::vector<int64_t>& draws) {
   }
   const double scale = 1.0 / static_cast<double>(std::max<int64_t>(targets, 1));
   const Activations activations =
-      *options_.recompute ? Activations::kRecomputed : Activations::kKept;
-  const auto micro = static_cast<size_t>(*options_.micro_batch_size);
+      choices_.recompute ? Activations::kRecomputed : Activations::kKept;
+  const auto micro = static_cast<size_t>(choices_.micro_batch_size);
   double loss = 0.0;
   for (size_t begin = 0; begin < rows.size(); begin += micro) {
     if (control_.stop.stop_requested()) {
@@ -356,14 +358,14 @@ TrainSummary train(const TrainJob& job, const TrainControl& control) {
     folder.clear();
   }
   const TrainStates states(folder.checkpoints());
-  if (const auto done = finished_at(states, folder.model(), *job.options.steps)) {
+  if (const auto done = finished_at(states, folder.model(), job.choices.steps)) {
     return {.model = folder.model(),
             .steps = done->step,
             .tokens = done->tokens,
             .elapsed_s = done->elapsed_s};
   }
   write_json_file(folder.settings_file(), job.settings);
-  at::set_num_threads(static_cast<int>(*job.options.threads));
+  at::set_num_threads(static_cast<int>(job.choices.threads));
   return Trainer(job, control).run();
 }
 

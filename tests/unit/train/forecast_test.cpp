@@ -46,7 +46,7 @@ TEST_F(Forecast, CountsTheCopiesThatAdaptersKeepOfInputsInBfloat16) {
   options.method.lora_targets = {"q_proj"};
   const TrainForecast one = predict();
   EXPECT_EQ(two.activation_bytes - one.activation_bytes,
-            *prepare(options, {}).options.micro_batch_size * 16 * config.num_hidden_layers *
+            prepare(options, {}).choices.micro_batch_size * 16 * config.num_hidden_layers *
                 config.intermediate_size * 4);
 }
 

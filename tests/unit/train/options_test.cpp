@@ -11,28 +11,37 @@ TrainFacts facts() {
   return {.checkpoint_hash = "c",
           .data_key = "d",
           .draws_per_epoch = [](int64_t seq_len, Packing) { return 100'000 / seq_len + 1; },
+          .quicker_compute = [] { return "bfloat16"; },
           .max_position_embeddings = 4096,
           .cores = 4};
 }
 
+Json settings_of(const TrainOptions& options) {
+  return settings_to_json(options, resolve(options, facts()), facts());
+}
+
 TEST(Resolve, ChoosesWhatIsLeftOpen) {
-  const TrainOptions options = resolve({}, facts());
-  EXPECT_EQ(options.seq_len, 2048);
-  EXPECT_EQ(options.steps, 7);  // 49 sequences, 8 a step
-  EXPECT_EQ(options.warmup, 1);
-  EXPECT_EQ(options.micro_batch_size, 1);
-  EXPECT_EQ(options.threads, 4);
+  const TrainChoices choices = resolve({}, facts());
+  EXPECT_EQ(choices.seq_len, 2048);
+  EXPECT_EQ(choices.steps, 7);  // 49 sequences, 8 a step
+  EXPECT_EQ(choices.warmup, 1);
+  EXPECT_EQ(choices.micro_batch_size, 1);
+  EXPECT_EQ(choices.threads, 4);
+  EXPECT_EQ(choices.compute, "bfloat16");
+  EXPECT_FALSE(choices.recompute);
 }
 
 TEST(Resolve, KeepsWhatIsGiven) {
   TrainOptions asked;
   asked.seq_len = 512;
   asked.steps = 1000;
-  const TrainOptions options = resolve(asked, facts());
-  EXPECT_EQ(options.seq_len, 512);
-  EXPECT_EQ(options.steps, 1000);
-  EXPECT_EQ(options.warmup, 60);
-  EXPECT_EQ(options.micro_batch_size, 4);
+  asked.compute = "float32";
+  const TrainChoices choices = resolve(asked, facts());
+  EXPECT_EQ(choices.seq_len, 512);
+  EXPECT_EQ(choices.steps, 1000);
+  EXPECT_EQ(choices.warmup, 60);
+  EXPECT_EQ(choices.micro_batch_size, 4);
+  EXPECT_EQ(choices.compute, "float32");
 }
 
 TEST(Resolve, RefusesMorePositionsThanTheModelHas) {
@@ -134,8 +143,8 @@ TEST(Resolve, KeepsConversationsWhole) {
 TEST(Resolve, ChoosesSharesOfTheSteps) {
   TrainOptions asked;
   asked.steps = 95;
-  EXPECT_FALSE(resolve(asked, facts()).decay_steps);
-  EXPECT_FALSE(resolve(asked, facts()).eval_every);
+  EXPECT_EQ(resolve(asked, facts()).decay_steps, 0);
+  EXPECT_EQ(resolve(asked, facts()).eval_every, 0);
   asked.schedule = ScheduleShape::kWsd;
   asked.eval_general = {"a.txt"};
   EXPECT_EQ(resolve(asked, facts()).decay_steps, 10);
@@ -143,25 +152,26 @@ TEST(Resolve, ChoosesSharesOfTheSteps) {
 }
 
 TEST(RequireSameSettings, NamesAnOptionThatIsGone) {
-  TrainOptions options = resolve({}, facts());
+  TrainOptions options;
   options.lr_scales = {{"new", 2.0}};
-  const Json stored = settings_to_json(options, facts());
+  const Json stored = settings_of(options);
   options.lr_scales.clear();
   EXPECT_EQ(
       message_of([&] {
-        require_same_settings(stored, settings_to_json(options, facts()), "training.json");
+        require_same_settings(stored, settings_of(options), "training.json");
       }),
       "training.json: --lr-scale: found null now, expected {\"new\":2.0}, as it began (--force "
       "begins anew, another --out keeps both)");
 }
 
 TEST(RequireSameSettings, LetsOnlyStepsGrow) {
-  TrainOptions options = resolve({}, facts());
-  const Json stored = settings_to_json(options, facts());
+  TrainOptions options;
+  options.steps = 7;
+  const Json stored = settings_of(options);
   EXPECT_EQ(message_of([&] { require_same_settings(stored, stored, "training.json"); }),
             "no error");
-  options.steps = *options.steps + 1;
-  const Json longer = settings_to_json(options, facts());
+  options.steps = 8;
+  const Json longer = settings_of(options);
   EXPECT_EQ(message_of([&] { require_same_settings(stored, longer, "training.json"); }),
             "no error");
   EXPECT_EQ(message_of([&] { require_same_settings(longer, stored, "training.json"); }),
@@ -170,8 +180,7 @@ TEST(RequireSameSettings, LetsOnlyStepsGrow) {
 }
 
 TEST(RequireSameSettings, NamesEveryOptionThatChanged) {
-  const TrainOptions options = resolve({}, facts());
-  const Json stored = settings_to_json(options, facts());
+  const Json stored = settings_of({});
   for (const auto& [key, value] : stored.items()) {
     if (key == "format" || key == "steps") {
       continue;
@@ -192,7 +201,7 @@ TEST(RequireSameSettings, NamesEveryOptionThatChanged) {
 TEST(KeepChoices, TakesOverWhatWasChosen) {
   TrainOptions began;
   began.seq_len = 128;
-  const Json stored = settings_to_json(resolve(began, facts()), facts());
+  const Json stored = settings_of(began);
   TrainOptions options;
   options.threads = 2;
   keep_choices(options, stored, "training.json");
@@ -202,9 +211,9 @@ TEST(KeepChoices, TakesOverWhatWasChosen) {
 }
 
 TEST(KeepChoices, KeepsWhetherActivationsAreRecomputed) {
-  TrainOptions began = resolve({}, facts());
+  TrainChoices began = resolve({}, facts());
   began.recompute = true;  // chosen when memory was short
-  const Json stored = settings_to_json(began, facts());
+  const Json stored = settings_to_json({}, began, facts());
   TrainOptions options;
   keep_choices(options, stored, "training.json");
   EXPECT_EQ(options.recompute, true);
@@ -214,9 +223,9 @@ TEST(KeepChoices, KeepsWhetherActivationsAreRecomputed) {
 }
 
 TEST(KeepChoices, KeepsTheArithmeticThatWasFoundQuicker) {
-  TrainOptions began = resolve({}, facts());
+  TrainChoices began = resolve({}, facts());
   began.compute = "bfloat16";  // measured, maybe on another machine
-  const Json stored = settings_to_json(began, facts());
+  const Json stored = settings_to_json({}, began, facts());
   TrainOptions options;
   keep_choices(options, stored, "training.json");
   EXPECT_EQ(options.compute, "bfloat16");
