@@ -30,9 +30,7 @@ at::Tensor project(const DecoderLayer& layer,
                    const at::Tensor& bias) {
   at::Tensor output = project_plain(layer, role, x, bias);
   if (const auto found = layer.adapters.find(role); found != layer.adapters.end()) {
-    const LowRankAdapter& adapter = found->second;
-    const at::Tensor low = apply_linear(x.to(adapter.a.scalar_type()), adapter.a);
-    output.add_(apply_linear(low, adapter.b), adapter.scale);
+    add_adapter(output, x, found->second);
   }
   return output;
 }

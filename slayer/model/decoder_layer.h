@@ -12,17 +12,10 @@
 #include "slayer/model/attention_mask.h"
 #include "slayer/model/int8_linear.h"
 #include "slayer/model/kv_cache.h"
+#include "slayer/model/low_rank_adapter.h"
 #include "slayer/model/rotary.h"
 
 namespace slayer {
-
-/// A low-rank addition to a linear layer: scale * B (A x) is added to its output.
-/// Source: Hu et al. 2021, arXiv 2106.09685 (LoRA).
-struct LowRankAdapter {
-  at::Tensor a;  ///< [rank, in] float32, also in a model of another dtype.
-  at::Tensor b;  ///< [out, rank] float32
-  double scale = 1.0;
-};
 
 /// The weights of one decoder layer under Hugging Face's names. Undefined tensors: not in this
 /// family. Copies share storage, so plans share layers.

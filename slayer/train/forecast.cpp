@@ -7,7 +7,6 @@
 #include "slayer/model/device.h"
 #include "slayer/surgery/summary.h"
 #include "slayer/train/job.h"
-#include "slayer/train/lora.h"
 
 namespace slayer {
 namespace {
@@ -25,17 +24,6 @@ int64_t int8_bytes(const TrainJob& job) {
     }
   }
   return bytes;
-}
-
-/// Float32 copies of their inputs that one layer's adapters keep for a token, where the model
-/// computes in another dtype.
-int64_t adapter_input_bytes(const TrainJob& job) {
-  int64_t elements = 0;
-  for (const ExpectedTensor& expected : expected_tensors(job.checkpoint.config())) {
-    const bool has_adapter = expected.layer == 0 && is_target(*job.trainable.lora, expected.role);
-    elements += has_adapter ? expected.shape[1] : 0;
-  }
-  return elements * int64_t{sizeof(float)};
 }
 
 }  // namespace
@@ -72,10 +60,6 @@ TrainForecast forecast(const TrainJob& job) {
                        .layers_with_inputs = std::ssize(job.trainable.layers),
                        .is_recomputed = choices.recompute};
   result.activation_bytes = activation_bytes(config, dtype, step);
-  if (job.trainable.lora && width < int64_t{sizeof(float)}) {
-    const int64_t layers = step.is_recomputed ? 1 : step.layers_in_graph;
-    result.activation_bytes += step.tokens * layers * adapter_input_bytes(job);
-  }
   result.program_bytes = program_bytes(config, dtype);
   return result;
 }

@@ -6,6 +6,7 @@
 
 #include "slayer/model/attention.h"
 #include "slayer/model/linear.h"
+#include "slayer/model/low_rank_adapter.h"
 #include "slayer/model/rms_norm.h"
 #include "slayer/model/rotary.h"
 #include "slayer/model/swiglu.h"
@@ -100,6 +101,40 @@ TEST(Linear, GivesFrozenWeightsNoGradient) {
   apply_linear(x, weight).sum().backward();
   EXPECT_FALSE(weight.grad().defined());
   EXPECT_LE(relative_difference(x.grad(), weight.sum(0).expand({3, 16})), kReordered);
+}
+
+TEST(Adapter, AddsWhatAtenComputes) {
+  expect_same(
+      [](const auto& in) {
+        at::Tensor output = in[0] * 1.0;
+        add_adapter(output, in[1], {.a = in[2], .b = in[3], .scale = 0.5});
+        return output;
+      },
+      [](const auto& in) { return in[0] + 0.5 * at::linear(at::linear(in[1], in[2]), in[3]); },
+      {random({3, 7, 24}), random({3, 7, 16}), random({4, 16}), random({24, 4})});
+}
+
+TEST(Adapter, TrainsInFloat32BesideBfloat16) {
+  const at::Tensor x = random({5, 16}).to(at::kBFloat16);
+  const at::Tensor a = random({4, 16}).requires_grad_();
+  const at::Tensor b = random({24, 4}).requires_grad_();
+  const auto of_sum = [&](at::Tensor output) {
+    output.sum(at::kFloat).backward();
+    std::vector<at::Tensor> found{output.to(at::kFloat).detach(), a.grad(), b.grad()};
+    a.mutable_grad().reset();
+    b.mutable_grad().reset();
+    return found;
+  };
+  const std::vector<at::Tensor> exact =
+      of_sum(at::linear(at::linear(x.to(at::kFloat), a), b).mul(2.0));
+  at::Tensor output = at::zeros({5, 24}, at::kBFloat16);
+  add_adapter(output, x, {.a = a, .b = b, .scale = 2.0});
+  EXPECT_EQ(output.scalar_type(), at::kBFloat16);
+  const std::vector<at::Tensor> found = of_sum(output);
+  constexpr double kRounded = 4e-3;  // Half of bfloat16's last digit.
+  EXPECT_LE(relative_difference(found[0], exact[0]), kRounded);
+  EXPECT_LE(relative_difference(found[1], exact[1]), kReordered);
+  EXPECT_LE(relative_difference(found[2], exact[2]), kReordered);
 }
 
 TEST(Attention, OfPiecesIsAttentionUnderTheirMask) {

@@ -37,19 +37,6 @@ TEST_F(Forecast, KeepsOneLayersActivationsWhereTheyAreRecomputed) {
   EXPECT_EQ(recomputed.weight_bytes, kept.weight_bytes);
 }
 
-TEST_F(Forecast, CountsTheCopiesThatAdaptersKeepOfInputsInBfloat16) {
-  options.method.method = Method::kLora;
-  options.method.lora_targets = {"q_proj", "down_proj"};
-  options.compute = "bfloat16";
-  const ModelConfig config = Checkpoint::open(options.checkpoint).config();
-  const TrainForecast two = predict();
-  options.method.lora_targets = {"q_proj"};
-  const TrainForecast one = predict();
-  EXPECT_EQ(two.activation_bytes - one.activation_bytes,
-            prepare(options, {}).choices.micro_batch_size * 16 * config.num_hidden_layers *
-                config.intermediate_size * 4);
-}
-
 TEST_F(Forecast, CountsTheFrozenLayersIntegers) {
   const TrainForecast exact = predict();
   options.has_int8_frozen = true;
