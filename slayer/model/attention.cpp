@@ -5,6 +5,7 @@
 
 #include "slayer/model/cached_attention.h"
 #include "slayer/model/causal_attention.h"
+#include "slayer/model/elements.h"
 
 namespace slayer {
 namespace {
@@ -25,6 +26,15 @@ at::Tensor attend_at_once(const at::Tensor& query,
       .transpose(1, 2);
 }
 
+/// Whether the processor multiplies tiles of bfloat16 (AMX), as libtorch's attention does then.
+bool has_tiles() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("amx-bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 /// [batch, heads, seq, head_dim] -> for each piece [1, heads, length, head_dim].
 std::vector<at::Tensor> split_pieces(const at::Tensor& x, const std::vector<int64_t>& lengths) {
   return x.transpose(1, 2).flatten(0, 1).transpose(0, 1).unsqueeze(0).split_with_sizes(lengths,
@@ -40,14 +50,15 @@ at::Tensor attend(const at::Tensor& query,
   if (query.is_meta()) {  // Its shape-only form leans on kernels that exist in Python alone.
     return at::empty_like(query).transpose(1, 2);
   }
+  if (has_kernel(query) && (mask.is_causal || !mask.pieces.empty()) &&
+      (query.scalar_type() == at::kFloat || !has_tiles())) {
+    const std::vector<int64_t> whole_rows(static_cast<size_t>(query.size(0)), query.size(2));
+    return causal_attention(query.transpose(1, 2),
+                            key.transpose(1, 2),
+                            value.transpose(1, 2),
+                            mask.pieces.empty() ? whole_rows : mask.pieces);
+  }
   if (query.is_cpu() && query.scalar_type() == at::kFloat) {
-    if (mask.is_causal || !mask.pieces.empty()) {
-      const std::vector<int64_t> whole_rows(static_cast<size_t>(query.size(0)), query.size(2));
-      return causal_attention(query.transpose(1, 2),
-                              key.transpose(1, 2),
-                              value.transpose(1, 2),
-                              mask.pieces.empty() ? whole_rows : mask.pieces);
-    }
     constexpr int64_t kFewRows = 8;  // Of a key head's scores; for more, products are quicker.
     const int64_t rows = query.size(1) / key.size(1) * query.size(2);
     if (rows <= kFewRows && !at::GradMode::is_enabled()) {

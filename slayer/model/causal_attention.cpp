@@ -21,7 +21,8 @@ using torch::autograd::variable_list;
 /// that scores with some thousand keys stay in the cache.
 constexpr int64_t kRowsOfBlock = 96;
 
-/// Query, key and value, each [tokens, heads or kv_heads, head_dim], and what follows from them.
+/// Query, key and value in float32, each [tokens, heads or kv_heads, head_dim], and what follows
+/// from them.
 struct Inputs {
   at::Tensor query;
   at::Tensor key;
@@ -31,9 +32,9 @@ struct Inputs {
   float scale;
 
   Inputs(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
-      : query(q.flatten(0, 1)),
-        key(k.flatten(0, 1)),
-        value(v.flatten(0, 1)),
+      : query(q.flatten(0, 1).to(at::kFloat)),
+        key(k.flatten(0, 1).to(at::kFloat)),
+        value(v.flatten(0, 1).to(at::kFloat)),
         head_dim(q.size(-1)),
         group(q.size(-2) / k.size(-2)),
         scale(1.0F / std::sqrt(static_cast<float>(head_dim))) {}
@@ -227,6 +228,11 @@ void attend_block_backward(const Inputs& inputs,
   });
 }
 
+/// [tokens, heads, head_dim] -> the shape and dtype of `like`.
+at::Tensor in_form_of(const at::Tensor& x, const at::Tensor& like) {
+  return x.to(like.scalar_type()).view_as(like);
+}
+
 class CausalAttention final : public torch::autograd::Function<CausalAttention> {
  public:
   static at::Tensor forward(AutogradContext* context,
@@ -235,25 +241,27 @@ class CausalAttention final : public torch::autograd::Function<CausalAttention> 
                             const at::Tensor& value,
                             const std::vector<int64_t>& pieces) {
     const Attended attended = attend_blocks({query, key, value}, pieces);
-    context->save_for_backward({query, key, value, attended.output, attended.log_sum_exp});
+    const at::Tensor output = in_form_of(attended.output, query);
+    context->save_for_backward({query, key, value, output, attended.log_sum_exp});
     context->saved_data["pieces"] = pieces;
-    return attended.output.view_as(query);
+    return output;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& upstream) {
     const variable_list saved = context->get_saved_variables();
     const Inputs inputs(saved[0], saved[1], saved[2]);
-    const Attended attended{.output = saved[3], .log_sum_exp = saved[4]};
-    const at::Tensor doutput = upstream[0].contiguous().flatten(0, 1);
+    const Attended attended{.output = saved[3].flatten(0, 1).to(at::kFloat),
+                            .log_sum_exp = saved[4]};
+    const at::Tensor doutput = upstream[0].contiguous().flatten(0, 1).to(at::kFloat);
     const Gradients gradients{.query = at::empty_like(inputs.query),
                               .key = at::zeros_like(inputs.key),
                               .value = at::zeros_like(inputs.value)};
     for_each_block(inputs, context->saved_data["pieces"].toIntVector(), [&](const Block& block) {
       attend_block_backward(inputs, block, attended, doutput, gradients);
     });
-    return {gradients.query.view_as(saved[0]),
-            gradients.key.view_as(saved[1]),
-            gradients.value.view_as(saved[2]),
+    return {in_form_of(gradients.query, saved[0]),
+            in_form_of(gradients.key, saved[1]),
+            in_form_of(gradients.value, saved[2]),
             at::Tensor()};
   }
 };
@@ -269,7 +277,7 @@ at::Tensor causal_attention(const at::Tensor& query,
     return CausalAttention::apply(query.contiguous(), key.contiguous(), value.contiguous(), pieces);
   }
   const Inputs inputs(query.contiguous(), key.contiguous(), value.contiguous());
-  return attend_blocks(inputs, pieces).output.view_as(query);
+  return in_form_of(attend_blocks(inputs, pieces).output, query);
 }
 
 }  // namespace slayer

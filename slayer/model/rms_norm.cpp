@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+#include "slayer/model/elements.h"
 #include "slayer/model/lanes.h"
 
 namespace slayer {
@@ -23,53 +24,62 @@ struct Normed {
   at::Tensor inverse;  ///< [rows]: 1 / sqrt(mean(x^2) + epsilon).
 };
 
-Normed normalize(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
+template <class T>
+Normed normalize_rows(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
   const int64_t size = weight.size(0);
   const int64_t rows = x.numel() / size;
-  Normed result{.y = at::empty_like(x), .inverse = at::empty({rows}, x.options())};
-  const float* const xs = x.const_data_ptr<float>();
-  const float* const w = weight.const_data_ptr<float>();
-  float* const ys = result.y.mutable_data_ptr<float>();
+  Normed result{.y = at::empty_like(x),
+                .inverse = at::empty({rows}, x.options().dtype(at::kFloat))};
+  const T* const xs = x.const_data_ptr<T>();
+  const T* const w = weight.const_data_ptr<T>();
+  T* const ys = result.y.mutable_data_ptr<T>();
   float* const inverses = result.inverse.mutable_data_ptr<float>();
   at::parallel_for(0, rows, kRowsAtOnce, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const float* const in = xs + row * size;
-      float* const out = ys + row * size;
-      const float squares = sum_in_lanes(size, [in](int64_t i) { return in[i] * in[i]; });
+      const T* const in = xs + row * size;
+      T* const out = ys + row * size;
+      const float squares =
+          sum_in_lanes(size, [in](int64_t i) { return float{in[i]} * float{in[i]}; });
       const float inverse =
           1.0F / std::sqrt(squares / static_cast<float>(size) + static_cast<float>(epsilon));
       inverses[row] = inverse;
       for (int64_t i = 0; i < size; ++i) {
-        out[i] = in[i] * inverse * w[i];
+        out[i] = float{in[i]} * inverse * float{w[i]};
       }
     }
   });
   return result;
 }
 
+Normed normalize(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
+  return with_element_type(x, [&]<class T>(T) { return normalize_rows<T>(x, weight, epsilon); });
+}
+
 /// dx = inverse * (dy * w - x * inverse^2 * mean(dy * w * x))
-at::Tensor normalize_backward(const at::Tensor& dy,
-                              const at::Tensor& x,
-                              const at::Tensor& weight,
-                              const at::Tensor& inverse) {
+template <class T>
+at::Tensor normalize_rows_backward(const at::Tensor& dy,
+                                   const at::Tensor& x,
+                                   const at::Tensor& weight,
+                                   const at::Tensor& inverse) {
   const int64_t size = weight.size(0);
   at::Tensor dx = at::empty_like(x);
-  const float* const dys = dy.const_data_ptr<float>();
-  const float* const xs = x.const_data_ptr<float>();
-  const float* const w = weight.const_data_ptr<float>();
+  const T* const dys = dy.const_data_ptr<T>();
+  const T* const xs = x.const_data_ptr<T>();
+  const T* const w = weight.const_data_ptr<T>();
   const float* const inverses = inverse.const_data_ptr<float>();
-  float* const dxs = dx.mutable_data_ptr<float>();
+  T* const dxs = dx.mutable_data_ptr<T>();
   at::parallel_for(0, inverse.size(0), kRowsAtOnce, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const float* const gradient = dys + row * size;
-      const float* const in = xs + row * size;
-      float* const out = dxs + row * size;
-      const float projected =
-          sum_in_lanes(size, [gradient, in, w](int64_t i) { return gradient[i] * w[i] * in[i]; });
+      const T* const gradient = dys + row * size;
+      const T* const in = xs + row * size;
+      T* const out = dxs + row * size;
+      const float projected = sum_in_lanes(size, [gradient, in, w](int64_t i) {
+        return float{gradient[i]} * float{w[i]} * float{in[i]};
+      });
       const float scale = inverses[row];
       const float along = projected / static_cast<float>(size) * scale * scale;
       for (int64_t i = 0; i < size; ++i) {
-        out[i] = scale * (gradient[i] * w[i] - in[i] * along);
+        out[i] = scale * (float{gradient[i]} * float{w[i]} - float{in[i]} * along);
       }
     }
   });
@@ -96,11 +106,12 @@ class RmsNorm final : public torch::autograd::Function<RmsNorm> {
     at::Tensor dx;
     at::Tensor dweight;
     if (context->needs_input_grad(0)) {
-      dx = normalize_backward(dy, x, weight, inverse);
+      dx = with_element_type(
+          x, [&]<class T>(T) { return normalize_rows_backward<T>(dy, x, weight, inverse); });
     }
     if (context->needs_input_grad(1)) {
       const at::Tensor rows = x.reshape({-1, weight.size(0)}) * inverse.unsqueeze(1);
-      dweight = rows.mul_(dy.reshape_as(rows)).sum(0);
+      dweight = rows.mul_(dy.reshape_as(rows)).sum(0).to(weight.scalar_type());
     }
     return {dx, dweight, at::Tensor()};
   }
@@ -109,7 +120,7 @@ class RmsNorm final : public torch::autograd::Function<RmsNorm> {
 }  // namespace
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
-  if (!x.is_cpu() || x.scalar_type() != at::kFloat || weight.scalar_type() != at::kFloat) {
+  if (!has_kernel(x) || weight.scalar_type() != x.scalar_type()) {
     return at::rms_norm(x, weight.sizes(), weight, epsilon);
   }
   if (at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad())) {

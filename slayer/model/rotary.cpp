@@ -7,6 +7,8 @@
 
 #include <numbers>
 
+#include "slayer/model/elements.h"
+
 namespace slayer {
 namespace {
 
@@ -30,6 +32,18 @@ at::Tensor scale_as_llama3(const at::Tensor& frequencies, const RopeScaling& sca
 
 enum class Turn : uint8_t { kForward, kBack };
 
+template <class T>
+void rotate_head(const T* x, const T* cos, const T* sin, int64_t half, float sign, T* turned) {
+  for (int64_t i = 0; i < half; ++i) {
+    const float real{x[i]};
+    const float imaginary{x[half + i]};
+    const float c{cos[i]};
+    const float s = sign * float{sin[i]};
+    turned[i] = real * c - imaginary * s;
+    turned[half + i] = imaginary * c + real * s;
+  }
+}
+
 /// @param x [batch, seq, heads, head_dim]; `cos` and `sin` [batch or 1, seq, 1, head_dim / 2].
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, Turn turn) {
   constexpr int64_t kTokensAtOnce = 16;  // For one thread: a few times what waking it costs.
@@ -38,25 +52,21 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
   const int64_t angles = cos.size(0) * cos.size(1);  // Rows of a batch may share them.
   const int64_t heads = x.size(2);
   const int64_t half = x.size(3) / 2;
-  const float* const xs = x.const_data_ptr<float>();
-  const float* const cosines = cos.const_data_ptr<float>();
-  const float* const sines = sin.const_data_ptr<float>();
-  float* const out = result.mutable_data_ptr<float>();
   const float sign = turn == Turn::kForward ? 1.0F : -1.0F;
-  at::parallel_for(0, tokens, kTokensAtOnce, [=](int64_t begin, int64_t end) {
-    for (int64_t token = begin; token < end; ++token) {
-      const float* const c = cosines + token % angles * half;
-      const float* const s = sines + token % angles * half;
-      for (int64_t head = 0; head < heads; ++head) {
-        const float* const real = xs + (token * heads + head) * 2 * half;
-        const float* const imaginary = real + half;
-        float* const turned = out + (token * heads + head) * 2 * half;
-        for (int64_t i = 0; i < half; ++i) {
-          turned[i] = real[i] * c[i] - imaginary[i] * (sign * s[i]);
-          turned[half + i] = imaginary[i] * c[i] + real[i] * (sign * s[i]);
+  with_element_type(x, [&]<class T>(T) {
+    const T* const xs = x.const_data_ptr<T>();
+    const T* const cosines = cos.const_data_ptr<T>();
+    const T* const sines = sin.const_data_ptr<T>();
+    T* const out = result.mutable_data_ptr<T>();
+    at::parallel_for(0, tokens, kTokensAtOnce, [=](int64_t begin, int64_t end) {
+      for (int64_t token = begin; token < end; ++token) {
+        const int64_t angle = token % angles * half;
+        for (int64_t head = token * heads; head < (token + 1) * heads; ++head) {
+          const int64_t at = head * 2 * half;
+          rotate_head(xs + at, cosines + angle, sines + angle, half, sign, out + at);
         }
       }
-    }
+    });
   });
   return result;
 }
@@ -105,7 +115,7 @@ RotaryTable rotary_table(const ModelConfig& config,
 }
 
 at::Tensor apply_rotary(const at::Tensor& x, const RotaryTable& table) {
-  if (!x.is_cpu() || x.scalar_type() != at::kFloat) {
+  if (!has_kernel(x)) {
     const auto halves = x.chunk(2, /*dim=*/-1);
     const at::Tensor& real = halves[0];
     const at::Tensor& imaginary = halves[1];

@@ -24,7 +24,7 @@ RotaryTable rotary_table(const ModelConfig& config,
                          at::ScalarType dtype);
 
 /// Rotates components i and i + head_dim / 2 of each head together (Hugging Face's layout).
-/// One pass forward and one back where x is float32 on the CPU.
+/// One pass forward and one back where x is on the CPU.
 /// @param x [batch, seq, heads, head_dim]
 /// Source: Su et al. 2021, arXiv 2104.09864; transformers apply_rotary_pos_emb.
 at::Tensor apply_rotary(const at::Tensor& x, const RotaryTable& table);

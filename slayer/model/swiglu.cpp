@@ -5,6 +5,10 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <array>
+
+#include "slayer/model/elements.h"
 #include "slayer/model/exponential.h"
 
 namespace slayer {
@@ -40,13 +44,53 @@ void gate_elements_backward(
   }
 }
 
+constexpr int64_t kChunk = 512;  // Three of them in float32 stay in the first-level cache.
+
+template <class T>
+void gate_chunks(const T* gate, const T* up, int64_t count, T* y) {
+  std::array<float, kChunk> gates;
+  std::array<float, kChunk> ups;
+  std::array<float, kChunk> ys;
+  for (int64_t begin = 0; begin < count; begin += kChunk) {
+    const int64_t size = std::min(kChunk, count - begin);
+    gate_elements(as_floats(gate + begin, size, gates.data()),
+                  as_floats(up + begin, size, ups.data()),
+                  size,
+                  staged(y + begin, ys.data()));
+    round_into(y + begin, size, ys.data());
+  }
+}
+
+template <class T>
+void gate_chunks_backward(
+    const T* dy, const T* gate, const T* up, int64_t count, T* dgate, T* dup) {
+  std::array<float, kChunk> dys;
+  std::array<float, kChunk> gates;
+  std::array<float, kChunk> ups;
+  std::array<float, kChunk> dgates;
+  std::array<float, kChunk> dups;
+  for (int64_t begin = 0; begin < count; begin += kChunk) {
+    const int64_t size = std::min(kChunk, count - begin);
+    gate_elements_backward(as_floats(dy + begin, size, dys.data()),
+                           as_floats(gate + begin, size, gates.data()),
+                           as_floats(up + begin, size, ups.data()),
+                           size,
+                           staged(dgate + begin, dgates.data()),
+                           staged(dup + begin, dups.data()));
+    round_into(dgate + begin, size, dgates.data());
+    round_into(dup + begin, size, dups.data());
+  }
+}
+
 at::Tensor gated(const at::Tensor& gate, const at::Tensor& up) {
   at::Tensor y = at::empty_like(gate);
-  const float* const gates = gate.const_data_ptr<float>();
-  const float* const ups = up.const_data_ptr<float>();
-  float* const ys = y.mutable_data_ptr<float>();
-  at::parallel_for(0, gate.numel(), kElementsAtOnce, [=](int64_t begin, int64_t end) {
-    gate_elements(gates + begin, ups + begin, end - begin, ys + begin);
+  with_element_type(gate, [&]<class T>(T) {
+    const T* const gates = gate.const_data_ptr<T>();
+    const T* const ups = up.const_data_ptr<T>();
+    T* const ys = y.mutable_data_ptr<T>();
+    at::parallel_for(0, gate.numel(), kElementsAtOnce, [=](int64_t begin, int64_t end) {
+      gate_chunks(gates + begin, ups + begin, end - begin, ys + begin);
+    });
   });
   return y;
 }
@@ -56,14 +100,16 @@ std::pair<at::Tensor, at::Tensor> gated_backward(const at::Tensor& dy,
                                                  const at::Tensor& gate,
                                                  const at::Tensor& up) {
   std::pair<at::Tensor, at::Tensor> result{at::empty_like(gate), at::empty_like(up)};
-  const float* const dys = dy.const_data_ptr<float>();
-  const float* const gates = gate.const_data_ptr<float>();
-  const float* const ups = up.const_data_ptr<float>();
-  float* const dgates = result.first.mutable_data_ptr<float>();
-  float* const dups = result.second.mutable_data_ptr<float>();
-  at::parallel_for(0, gate.numel(), kElementsAtOnce, [=](int64_t begin, int64_t end) {
-    gate_elements_backward(
-        dys + begin, gates + begin, ups + begin, end - begin, dgates + begin, dups + begin);
+  with_element_type(gate, [&]<class T>(T) {
+    const T* const dys = dy.const_data_ptr<T>();
+    const T* const gates = gate.const_data_ptr<T>();
+    const T* const ups = up.const_data_ptr<T>();
+    T* const dgates = result.first.mutable_data_ptr<T>();
+    T* const dups = result.second.mutable_data_ptr<T>();
+    at::parallel_for(0, gate.numel(), kElementsAtOnce, [=](int64_t begin, int64_t end) {
+      gate_chunks_backward(
+          dys + begin, gates + begin, ups + begin, end - begin, dgates + begin, dups + begin);
+    });
   });
   return result;
 }
@@ -87,7 +133,7 @@ class Swiglu final : public torch::autograd::Function<Swiglu> {
 }  // namespace
 
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
-  if (!gate.is_cpu() || gate.scalar_type() != at::kFloat) {
+  if (!has_kernel(gate)) {
     return at::silu(gate).mul_(up);
   }
   if (at::GradMode::is_enabled() && (gate.requires_grad() || up.requires_grad())) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "slayer/model/attention.h"
+#include "slayer/model/causal_attention.h"
 #include "slayer/model/linear.h"
 #include "slayer/model/low_rank_adapter.h"
 #include "slayer/model/rms_norm.h"
@@ -25,15 +26,15 @@ double relative_difference(const at::Tensor& actual, const at::Tensor& expected)
 
 at::Tensor random(at::IntArrayRef sizes) { return at::randn(sizes, at::kFloat); }
 
-/// The operation's value and gradients against those that autograd finds for plain ATen.
+/// The operation's value and gradients against those that autograd finds for plain ATen in float32.
 void expect_same(const Operation& ours,
                  const Operation& plain,
                  const std::vector<at::Tensor>& inputs,
                  double tolerance = kReordered) {
-  const auto run = [&inputs](const Operation& operation) {
+  const auto run = [&inputs](const Operation& operation, auto prepare) {
     std::vector<at::Tensor> leaves;
     for (const at::Tensor& input : inputs) {
-      leaves.push_back(input.detach().clone().requires_grad_());
+      leaves.push_back(prepare(input).requires_grad_());
     }
     std::vector<at::Tensor> results{operation(leaves)};
     const at::Tensor weights =
@@ -44,8 +45,10 @@ void expect_same(const Operation& ours,
     }
     return results;
   };
-  const std::vector<at::Tensor> actual = run(ours);
-  const std::vector<at::Tensor> expected = run(plain);
+  const std::vector<at::Tensor> actual =
+      run(ours, [](const at::Tensor& input) { return input.detach().clone(); });
+  const std::vector<at::Tensor> expected =
+      run(plain, [](const at::Tensor& input) { return input.to(at::kFloat, false, true); });
   for (size_t i = 0; i < expected.size(); ++i) {
     EXPECT_LE(relative_difference(actual[i], expected[i]), tolerance) << "result " << i;
   }
@@ -53,18 +56,33 @@ void expect_same(const Operation& ours,
   EXPECT_TRUE(at::equal(ours(inputs), actual[0])) << "a graph must not change the value";
 }
 
+/// The same with all inputs in bfloat16, where every result is rounded once.
+void expect_same_rounded(const Operation& ours,
+                         const Operation& plain,
+                         std::vector<at::Tensor> inputs) {
+  constexpr double kRounded = 8e-3;  // Twice at most 2^-8: upstream gradients are rounded too.
+  for (at::Tensor& input : inputs) {
+    input = input.to(at::kBFloat16);
+  }
+  expect_same(ours, plain, inputs, kRounded);
+}
+
 TEST(RmsNorm, IsWhatAtenComputes) {
+  const Operation ours = [](const auto& in) { return rms_norm(in[0], in[1], 1e-5); };
+  const Operation plain = [](const auto& in) {
+    return at::rms_norm(in[0], in[1].sizes(), in[1], 1e-5);
+  };
   for (const int64_t size : {5, 16, 37}) {
-    expect_same([](const auto& in) { return rms_norm(in[0], in[1], 1e-5); },
-                [](const auto& in) { return at::rms_norm(in[0], in[1].sizes(), in[1], 1e-5); },
-                {random({3, 7, size}), random({size})});
+    expect_same(ours, plain, {random({3, 7, size}), random({size})});
+    expect_same_rounded(ours, plain, {random({3, 7, size}), random({size})});
   }
 }
 
 TEST(Swiglu, IsWhatAtenComputes) {
-  expect_same([](const auto& in) { return swiglu(in[0], in[1]); },
-              [](const auto& in) { return at::silu(in[0]) * in[1]; },
-              {10.0 * random({3, 7, 37}), random({3, 7, 37})});
+  const Operation ours = [](const auto& in) { return swiglu(in[0], in[1]); };
+  const Operation plain = [](const auto& in) { return at::silu(in[0]) * in[1]; };
+  expect_same(ours, plain, {10.0 * random({3, 7, 37}), random({3, 7, 37})});
+  expect_same_rounded(ours, plain, {10.0 * random({3, 7, 137}), random({3, 7, 137})});
 }
 
 TEST(Swiglu, SurvivesTheEndsOfTheFloats) {
@@ -78,15 +96,18 @@ TEST(Swiglu, SurvivesTheEndsOfTheFloats) {
 
 TEST(Rotary, IsARotationOfTheHalves) {
   const at::Tensor angles = random({1, 7, 1, 4});
-  const RotaryTable table{.cos = angles.cos(), .sin = angles.sin()};
-  expect_same([&](const auto& in) { return apply_rotary(in[0], table); },
-              [&](const auto& in) {
-                const auto halves = in[0].chunk(2, -1);
-                return at::cat({halves[0] * table.cos - halves[1] * table.sin,
-                                halves[1] * table.cos + halves[0] * table.sin},
-                               -1);
-              },
-              {random({3, 7, 2, 8})});
+  const at::Tensor cos = angles.cos().to(at::kBFloat16);
+  const at::Tensor sin = angles.sin().to(at::kBFloat16);
+  const Operation ours = [&](const auto& in) {
+    const at::ScalarType type = in[0].scalar_type();
+    return apply_rotary(in[0], {.cos = cos.to(type), .sin = sin.to(type)});
+  };
+  const Operation plain = [&](const auto& in) {
+    const auto halves = in[0].chunk(2, -1);
+    return at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1);
+  };
+  expect_same(ours, plain, {random({3, 7, 2, 8})});
+  expect_same_rounded(ours, plain, {random({3, 7, 2, 8})});
 }
 
 TEST(Linear, IsWhatAtenComputes) {
@@ -159,22 +180,20 @@ TEST(Attention, OfPiecesIsAttentionUnderTheirMask) {
 TEST(Attention, OfManyBlocksIsWhatAtenComputes) {
   // Query and key heads: one block has 96, 32 and 1 queries; 100 tokens end within one.
   for (const auto& [heads, kv_heads] : {std::pair{2, 2}, {6, 2}, {97, 1}}) {
-    const auto run = [](auto attention) {
-      return [attention](const auto& in) {
-        return attention(in[0].transpose(1, 2), in[1].transpose(1, 2), in[2].transpose(1, 2));
-      };
+    const Operation ours = [](const auto& in) {
+      return causal_attention(in[0], in[1], in[2], {100, 100});
     };
-    expect_same(
-        run([](const auto& query, const auto& key, const auto& value) {
-          return attend(query, key, value, {.is_causal = true, .bias = {}});
-        }),
-        run([](const auto& query, const auto& key, const auto& value) {
-          return at::scaled_dot_product_attention(
-                     query, key, value, std::nullopt, 0.0, true, std::nullopt, true)
-              .transpose(1, 2);
-        }),
-        {random({2, 100, heads, 8}), random({2, 100, kv_heads, 8}), random({2, 100, kv_heads, 8})},
-        /*tolerance=*/5e-6);  // A key's gradient sums thousands of terms.
+    const Operation plain = [](const auto& in) {
+      const auto split = [](const at::Tensor& x) { return x.transpose(1, 2); };
+      return at::scaled_dot_product_attention(
+                 split(in[0]), split(in[1]), split(in[2]), std::nullopt, 0.0, true, {}, true)
+          .transpose(1, 2);
+    };
+    const std::vector<at::Tensor> inputs{
+        random({2, 100, heads, 8}), random({2, 100, kv_heads, 8}), random({2, 100, kv_heads, 8})};
+    // A key's gradient sums thousands of terms.
+    expect_same(ours, plain, inputs, /*tolerance=*/5e-6);
+    expect_same_rounded(ours, plain, inputs);
   }
 }
 

@@ -157,9 +157,7 @@ TEST(RequireSameSettings, NamesAnOptionThatIsGone) {
   const Json stored = settings_of(options);
   options.lr_scales.clear();
   EXPECT_EQ(
-      message_of([&] {
-        require_same_settings(stored, settings_of(options), "training.json");
-      }),
+      message_of([&] { require_same_settings(stored, settings_of(options), "training.json"); }),
       "training.json: --lr-scale: found null now, expected {\"new\":2.0}, as it began (--force "
       "begins anew, another --out keeps both)");
 }
