@@ -29,14 +29,13 @@ std::set<int64_t> gone_layers(const Plan& plan) {
 }
 
 /// Elements that autograd keeps of one layer for each token.
-int64_t kept_elements(const ModelConfig& config, Dtype dtype) {
+int64_t kept_elements(const ModelConfig& config) {
   const int64_t query = config.num_attention_heads * config.head_dim;
   const int64_t key_value = config.num_key_value_heads * config.head_dim;
   const int64_t repeated = query == key_value ? 0 : 2 * query;  // Keys and values for each head.
-  // Both norms' inputs, attention's four tensors, gate and up; in bfloat16 norms are several
-  // passes.
-  const int64_t norms = (dtype == Dtype::kF32 ? 2 : 10) * config.hidden_size;
-  return norms + 2 * query + 2 * key_value + repeated + 2 * config.intermediate_size;
+  // Both norms' inputs, attention's four tensors, gate and up.
+  return 2 * config.hidden_size + 2 * query + 2 * key_value + repeated +
+         2 * config.intermediate_size;
 }
 
 /// The same of the linear layers' inputs.
@@ -75,7 +74,7 @@ PlanSummary summarize(const Plan& plan, const ModelConfig& source, Dtype dtype) 
 }
 
 int64_t activation_bytes(const ModelConfig& config, Dtype dtype, const StepShape& step) {
-  const int64_t of_layer = kept_elements(config, dtype);
+  const int64_t of_layer = kept_elements(config);
   // A layer's backward pass: gradients of the MLP's three and of what flows between the layers.
   const int64_t buffers = 4 * config.intermediate_size + 8 * config.hidden_size;
   const int64_t kept =

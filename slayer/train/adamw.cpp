@@ -23,9 +23,6 @@ void AdamW::step(std::vector<TrainableParameter>& parameters, double lr, double 
   const at::Tensor divisor = at::full({}, gradient_divisor, steps_taken_.options());
   for (size_t i = 0; i < parameters.size(); ++i) {
     TrainableParameter& parameter = parameters[i];
-    if (!parameter.gradient.defined()) {
-      parameter.gradient = at::zeros_like(first_moments_[i]);
-    }
     const bool has_decay = parameter.master.dim() > 1;
     at::_fused_adamw_(parameter.master.detach(),
                       parameter.gradient,

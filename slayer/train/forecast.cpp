@@ -26,6 +26,17 @@ int64_t int8_bytes(const TrainJob& job) {
   return bytes;
 }
 
+/// The head's gradient and the embedding's, before they are added to what is kept.
+int64_t embedding_gradient_bytes(const ModelConfig& config, int64_t width) {
+  return config.vocab_size * config.hidden_size * (int64_t{sizeof(float)} + width);
+}
+
+/// What adapters keep beside their inputs: A x for each.
+int64_t adapter_bytes(const LoraOptions& lora, const StepShape& step) {
+  const int64_t layers = step.is_recomputed ? 1 : step.layers_in_graph;
+  return step.tokens * layers * std::ssize(lora.targets) * lora.rank * int64_t{sizeof(float)};
+}
+
 }  // namespace
 
 TrainForecast forecast(const TrainJob& job) {
@@ -53,13 +64,15 @@ TrainForecast forecast(const TrainJob& job) {
       (job.trainable.lora ? result.trainable_parameters * int64_t{sizeof(float)} : 0) +
       (has_masters ? result.trainable_parameters * int64_t{sizeof(float)} : 0) +
       (options.has_int8_frozen ? int8_bytes(job) : 0);
-  result.gradient_bytes = result.trainable_parameters * int64_t{sizeof(float)};
+  result.gradient_bytes = result.trainable_parameters * int64_t{sizeof(float)} +
+                          (job.trainable.has_all ? embedding_gradient_bytes(config, width) : 0);
   result.optimizer_bytes = 2 * result.trainable_parameters * int64_t{sizeof(float)};
   const StepShape step{.tokens = choices.micro_batch_size * choices.seq_len,
                        .layers_in_graph = config.num_hidden_layers - job.trainable.layers.front(),
                        .layers_with_inputs = std::ssize(job.trainable.layers),
                        .is_recomputed = choices.recompute};
-  result.activation_bytes = activation_bytes(config, dtype, step);
+  result.activation_bytes = activation_bytes(config, dtype, step) +
+                            (job.trainable.lora ? adapter_bytes(*job.trainable.lora, step) : 0);
   result.program_bytes = program_bytes(config, dtype);
   return result;
 }

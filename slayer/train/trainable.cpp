@@ -3,9 +3,13 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "slayer/checkpoint/family.h"
 
@@ -25,12 +29,35 @@ int64_t element_count(const ExpectedTensor& expected) {
   return count;
 }
 
-/// Makes a leaf of the tensor, with a float32 master.
+/// Moves a tensor's gradient into a float32 one as soon as autograd has it.
+class CollectGradient final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit CollectGradient(at::Tensor gradient) : gradient_(std::move(gradient)) {}
+
+  void operator()(const at::Tensor& tensor) override {
+    gradient_.add_(tensor.mutable_grad());
+    tensor.mutable_grad().reset();
+  }
+
+ private:
+  at::Tensor gradient_;
+};
+
+/// Makes a leaf of the tensor, with a float32 master and a gradient that stays where it is. Were
+/// there fresh ones in each step, small among what a step frees, they would leave no hole whole,
+/// and let the memory grow to twice what is used.
 TrainableParameter parameter_of(const std::string& name, int64_t layer, at::Tensor& tensor) {
+  const at::Tensor gradient = at::zeros_like(tensor, at::kFloat);
+  const bool is_own_master = tensor.scalar_type() == at::kFloat;
+  const at::Tensor master = is_own_master ? tensor : tensor.detach().to(at::kFloat);
   tensor.requires_grad_();
-  const at::Tensor master =
-      tensor.scalar_type() == at::kFloat ? tensor : tensor.detach().to(at::kFloat);
-  return {.name = name, .model = tensor, .master = master, .gradient = {}, .layer = layer};
+  if (is_own_master) {
+    tensor.mutable_grad() = gradient;  // Autograd adds to it in place.
+  } else {
+    torch::autograd::impl::set_post_acc_grad_hooks(tensor,
+                                                   std::make_unique<CollectGradient>(gradient));
+  }
+  return {.name = name, .model = tensor, .master = master, .gradient = gradient, .layer = layer};
 }
 
 /// Adds adapters to the model, A before B, in the order of the model's tensors.
@@ -122,15 +149,16 @@ at::Tensor merged_weight(const at::Tensor& weight,
 void collect_gradients(std::vector<TrainableParameter>& parameters) {
   for (TrainableParameter& parameter : parameters) {
     at::Tensor& fresh = parameter.model.mutable_grad();
-    if (!fresh.defined()) {
-      continue;
-    }
-    if (parameter.gradient.defined()) {
+    if (fresh.defined() && !fresh.is_same(parameter.gradient)) {
       parameter.gradient.add_(fresh);
-    } else {
-      parameter.gradient = fresh.to(at::kFloat);
+      fresh.reset();
     }
-    fresh.reset();
+  }
+}
+
+void clear_gradients(std::vector<TrainableParameter>& parameters) {
+  for (TrainableParameter& parameter : parameters) {
+    parameter.gradient.zero_();
   }
 }
 
@@ -146,10 +174,8 @@ void update_model(const std::vector<TrainableParameter>& parameters) {
 double gradient_norm(const std::vector<TrainableParameter>& parameters) {
   double squares = 0.0;
   for (const TrainableParameter& parameter : parameters) {
-    if (parameter.gradient.defined()) {
-      const auto norm = at::linalg_vector_norm(parameter.gradient).item<double>();
-      squares += norm * norm;
-    }
+    const auto norm = at::linalg_vector_norm(parameter.gradient).item<double>();
+    squares += norm * norm;
   }
   return std::sqrt(squares);
 }

@@ -29,7 +29,7 @@ struct TrainableParameter {
   std::string name;       ///< Hugging Face's; of an adapter PEFT's, without its prefix.
   at::Tensor model;       ///< The model's own tensor, a leaf that requires a gradient.
   at::Tensor master;      ///< float32; `model` itself where that is float32.
-  at::Tensor gradient;    ///< float32, summed over a batch; undefined before the first.
+  at::Tensor gradient;    ///< float32, summed over a batch.
   int64_t layer = -1;     ///< -1 outside the layers.
   double lr_scale = 1.0;  ///< Factor on the schedule's learning rate.
 };
@@ -52,8 +52,12 @@ at::Tensor merged_weight(const at::Tensor& weight,
                          const at::Tensor& b,
                          double scale);
 
-/// Moves what autograd left on the model's tensors into `gradient`.
+/// Adds to `gradient` what was left on the model's tensors beside autograd: tied embeddings' other
+/// gradient.
 void collect_gradients(std::vector<TrainableParameter>& parameters);
+
+/// Makes all gradients zero, before the next batch.
+void clear_gradients(std::vector<TrainableParameter>& parameters);
 
 /// Makes the model's tensors what the master weights say.
 void update_model(const std::vector<TrainableParameter>& parameters);

@@ -241,9 +241,7 @@ bool Trainer::step() {
   const double divisor = options_.clip > 0.0 ? std::max(norm / options_.clip, 1.0) : 1.0;
   optimizer_.step(parameters_, lr, divisor);
   update_model(parameters_);
-  for (TrainableParameter& parameter : parameters_) {
-    parameter.gradient.reset();
-  }
+  clear_gradients(parameters_);
   const double seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
   const int64_t tokens = options_.batch_size * choices_.seq_len;
   position_.step = number;
@@ -288,9 +286,7 @@ std::optional<double> Trainer::accumulate(const std::vector<int64_t>& draws) {
   double loss = 0.0;
   for (size_t begin = 0; begin < rows.size(); begin += micro) {
     if (control_.stop.stop_requested()) {
-      for (TrainableParameter& parameter : parameters_) {
-        parameter.gradient.reset();
-      }
+      clear_gradients(parameters_);
       return std::nullopt;
     }
     const size_t count = std::min(micro, rows.size() - begin);

@@ -129,9 +129,7 @@ TEST_P(TrainingReference, IsReached) {
     }
     optimizer.step(
         parameters, schedule.at(step + 1), std::max(norm / settings["clip"].get<double>(), 1.0));
-    for (TrainableParameter& parameter : parameters) {
-      parameter.gradient.reset();
-    }
+    clear_gradients(parameters);
   }
   for (const TrainableParameter& parameter : parameters) {
     if (method == "plan") {

@@ -32,9 +32,9 @@ TEST(AdamW, FollowsThePaper) {
   }
 }
 
-TEST(AdamW, LeavesNormsUndecayedAndCountsNoGradientAsZero) {
-  std::vector<TrainableParameter> parameters{parameter(at::full({3}, 2.0F), {}),
-                                             parameter(at::full({3, 1}, 2.0F), {})};
+TEST(AdamW, LeavesNormsUndecayed) {
+  std::vector<TrainableParameter> parameters{parameter(at::full({3}, 2.0F), at::zeros({3})),
+                                             parameter(at::full({3, 1}, 2.0F), at::zeros({3, 1}))};
   AdamW optimizer(parameters, {.weight_decay = 0.5});
   optimizer.step(parameters, /*lr=*/0.1, /*gradient_divisor=*/1.0);
   EXPECT_TRUE(parameters[0].master.eq(2.0).all().item<bool>());

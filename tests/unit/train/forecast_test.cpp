@@ -37,6 +37,19 @@ TEST_F(Forecast, KeepsOneLayersActivationsWhereTheyAreRecomputed) {
   EXPECT_EQ(recomputed.weight_bytes, kept.weight_bytes);
 }
 
+TEST_F(Forecast, CountsWhatAdaptersKeepOfEachToken) {
+  options.method.method = Method::kLora;
+  options.method.lora_rank = 4;
+  options.method.lora_targets = {"q_proj", "down_proj"};
+  const TrainForecast two = predict();
+  options.method.lora_targets = {"q_proj"};
+  const TrainForecast one = predict();
+  const TrainJob job = prepare(options, {});
+  const int64_t tokens = job.choices.micro_batch_size * job.choices.seq_len;
+  EXPECT_EQ(two.activation_bytes - one.activation_bytes,
+            tokens * job.checkpoint.config().num_hidden_layers * 4 * int64_t{sizeof(float)});
+}
+
 TEST_F(Forecast, CountsTheFrozenLayersIntegers) {
   const TrainForecast exact = predict();
   options.has_int8_frozen = true;
