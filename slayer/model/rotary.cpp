@@ -94,7 +94,7 @@ class Rotary final : public torch::autograd::Function<Rotary> {
 at::Tensor inverse_frequencies(const ModelConfig& config) {
   const at::Tensor exponents =
       at::arange(0, config.head_dim, 2, at::kFloat) / static_cast<double>(config.head_dim);
-  const at::Tensor frequencies = 1.0 / at::pow(at::Scalar(config.rope_theta), exponents);
+  at::Tensor frequencies = 1.0 / at::pow(at::Scalar(config.rope_theta), exponents);
   switch (config.rope_scaling.type) {
     case RopeScaling::Type::kDefault:
       break;

@@ -22,7 +22,7 @@ void AdamW::step(std::vector<TrainableParameter>& parameters, double lr, double 
   steps_taken_.add_(1);
   const at::Tensor divisor = at::full({}, gradient_divisor, steps_taken_.options());
   for (size_t i = 0; i < parameters.size(); ++i) {
-    TrainableParameter& parameter = parameters[i];
+    const TrainableParameter& parameter = parameters[i];
     const bool has_decay = parameter.master.dim() > 1;
     at::_fused_adamw_(parameter.master.detach(),
                       parameter.gradient,

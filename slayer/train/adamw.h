@@ -17,7 +17,7 @@ class AdamW final {
   AdamW(const std::vector<TrainableParameter>& parameters, const AdamWOptions& options);
 
   /// One step with the parameters' gradients divided by `gradient_divisor`, at `lr` times each
-  /// parameter's own factor. A parameter without a gradient counts as one with zeros.
+  /// parameter's own factor.
   void step(std::vector<TrainableParameter>& parameters, double lr, double gradient_divisor);
 
   /// Moments of each parameter, in the parameters' order, and the number of steps taken; to save

@@ -34,9 +34,9 @@ double product_seconds(const ModelConfig& config, at::ScalarType type) {
 }  // namespace
 
 std::string quicker_compute(const ModelConfig& config, at::Device device) {
-  // Products are four fifths of a float32 step; the rest is slower in bfloat16, whose norms and
-  // activations are several passes. And with AMX the factor is 3 to 8, without it below 1.
-  constexpr double kWorthwhile = 2.0;
+  // Products are four fifths of a float32 step. The factor is 3 to 8 with AMX, about 2 with
+  // AVX-512's bfloat16, and below 1 without either.
+  constexpr double kWorthwhile = 1.5;
   if (config.dtype != Dtype::kBF16) {
     return "float32";
   }

@@ -172,7 +172,7 @@ TrainJob prepare(const TrainOptions& asked, const TrainControl& control) {
   TrainableSet trainable = trainable_set(options.method, checkpoint, record);
   validate(options.lr_scales, parameter_groups(trainable, record));
 
-  TextReader reader(options, checkpoint, control);
+  const TextReader reader(options, checkpoint, control);
   std::vector<TrainSource> sources = reader.open_sources();
   WatchedTexts watched = reader.read_watched();
   const TokenId padding = reader.tokenizer().eos_id().value_or(0);

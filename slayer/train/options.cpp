@@ -123,7 +123,7 @@ void validate_frozen(const TrainOptions& options) {
   if (options.method.method == Method::kFull) {
     refuse("--method full", "a method that freezes layers");
   }
-  if (options.compute.value_or("float32") != "float32") {
+  if (options.compute && *options.compute != "float32") {
     refuse("--compute " + *options.compute, "--compute float32");
   }
   if (options.device != "cpu") {
