@@ -12,6 +12,7 @@
 
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
+#include "slayer/core/folder_lock.h"
 #include "slayer/core/log.h"
 #include "slayer/core/progress.h"
 #include "slayer/recipe/estimate.h"
@@ -307,6 +308,7 @@ Json run_recipe(const Recipe& recipe,
   check_choice(choice, stages);
   const std::vector<Need> needs = needs_of(stages, choice);
   check_machine(stages, needs, estimators_of(jobs, /*flops=*/1.0), out);
+  const FolderLock lock(out);
   const Json record = write_record(recipe, jobs, out);
   do_stages(stages, needs, choice, control, record);
   const bool is_finished = std::ranges::all_of(stages, [](const JobStage& entry) {

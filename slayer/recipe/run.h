@@ -20,8 +20,9 @@ struct StageChoice {
 /// report. All state lies in the folder `out`: killed anywhere and run again, the run goes on from
 /// the last stage or the last checkpoint of its training; the folder can be moved.
 /// @return what is written to out/summary.json.
-/// @throws Error for anything wrong with the recipe, its files or `out`, and where a training of
-/// other inputs would be lost; Interrupted when asked to stop.
+/// @throws Error for anything wrong with the recipe, its files or `out`, where another run is at
+/// work in `out`, and where a training of other inputs would be lost; Interrupted when asked to
+/// stop.
 Json run_recipe(const Recipe& recipe,
                 const std::filesystem::path& out,
                 const StageChoice& choice,

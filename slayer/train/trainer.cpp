@@ -11,6 +11,7 @@
 
 #include "slayer/core/cpu_time.h"
 #include "slayer/core/error.h"
+#include "slayer/core/folder_lock.h"
 #include "slayer/core/log.h"
 #include "slayer/model/device.h"
 #include "slayer/model/load.h"
@@ -349,6 +350,7 @@ std::optional<TrainPosition> finished_at(const TrainStates& states,
 }  // namespace
 
 TrainSummary train(const TrainJob& job, const TrainControl& control) {
+  const FolderLock lock(job.options.out);
   const TrainFolder folder(job.options.out);
   if (job.options.force) {
     folder.clear();

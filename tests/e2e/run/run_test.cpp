@@ -4,6 +4,7 @@
 #include <string>
 
 #include "slayer/core/file.h"
+#include "slayer/core/folder_lock.h"
 #include "slayer/core/json.h"
 
 #include "tests/support/tiny_run.h"
@@ -252,6 +253,14 @@ TEST_F(TinyRun, RefusesAFolderThatNoRunMade) {
             fmt::format("slayer: {}: found a folder that no run made, expected a new path or the "
                         "folder of a run\n",
                         (folder_ / "mine").string()));
+}
+
+TEST_F(TinyRun, RefusesAFolderThatAnotherRunIsAtWorkIn) {
+  ASSERT_EQ(run("run").exit_code, 0);
+  const FolderLock held(folder_ / "run");
+  const Outcome outcome = run("run");
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_NE(outcome.err.find("another slayer at work"), std::string::npos) << outcome.err;
 }
 
 TEST_F(TinyRun, RefusesWindowsLongerThanTheModelsPositions) {

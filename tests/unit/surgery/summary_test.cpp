@@ -52,7 +52,7 @@ TEST(TrainingMemory, CountsTrainedLayersInFloat32) {
   // 36 layers from the first new one on, the inputs of the 9 that train, a layer's buffers.
   EXPECT_EQ(memory.activations,
             int64_t{1024} * 2 *
-                (36 * (14 * 4096 + 2 * 11008) + 9 * (3 * 4096 + 11008) + 8 * 4096 + 4 * 11008));
+                (36 * (6 * 4096 + 2 * 11008) + 9 * (3 * 4096 + 11008) + 8 * 4096 + 4 * 11008));
   EXPECT_EQ(
       memory.total(),
       memory.weights + memory.gradients + memory.optimizer + memory.activations + memory.program);

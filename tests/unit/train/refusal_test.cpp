@@ -4,6 +4,7 @@
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/file.h"
+#include "slayer/core/folder_lock.h"
 #include "slayer/core/json.h"
 #include "slayer/train/trainer.h"
 
@@ -46,6 +47,14 @@ TEST_F(Refusal, OfACheckpointWithoutAPlan) {
             record_file() +
                 ": found nothing, expected the plan that says which layers train (make such a "
                 "checkpoint with slayer plan and slayer apply, or choose another --method)");
+}
+
+TEST_F(Refusal, OfAFolderThatAnotherTrainsIn) {
+  const FolderLock held(options.out);
+  EXPECT_EQ(refusal(),
+            options.out.string() +
+                ": found another slayer at work in it, expected a folder of its own (wait for it "
+                "to end, or choose another --out)");
 }
 
 TEST_F(Refusal, OfAPlanThatTrainsNothing) {
