@@ -92,7 +92,7 @@ def test_run(folder):
     (folder / "docs").mkdir()
     (folder / "docs/README.md").write_text(f"Before.\n{study_results.BEGIN}\nold\n{study_results.END}\nAfter.\n")
     succeeds(study("--status", "--methods", "slayer"), "math  grid   slayer           0 of 3 done\n", "0 trainings done, 5 missing\n")
-    succeeds(study("--methods", "slayer", "--hours", "0"), "the time is up; the same command goes on")
+    succeeds(study("--methods", "slayer", "--hours", "0"), "stopped; the same command goes on")
     check("old" in (folder / "docs/README.md").read_text(), "tables of nothing")
     succeeds(study("--methods", "slayer"), "math, grid-slayer-lr-0.0001-seed-1-", "math, final-slayer-", ": 4 steps")
     results = sorted((folder / "docs/results").iterdir())
@@ -135,7 +135,7 @@ def test_stops_in_time(folder):
     command = [sys.executable, SOURCE / "scripts/study", "--slayer", SLAYER, "--recipe", folder / "study.toml", "--data", folder / "data",
                "--out", folder / "out", "--domains", "math", "--methods", "full", "--threads", "1", "--hours", str(6 / 3600)]
     done = subprocess.run(command, capture_output=True, text=True)
-    check(done.returncode == 0 and "the time is up" in done.stdout, done.stdout + done.stderr)
+    check(done.returncode == 0 and "stopped; the same" in done.stdout, done.stdout + done.stderr)
     check(not list((folder / "out").rglob("results/*")), "a result of half a training")
 
 
