@@ -63,12 +63,13 @@ TrainableParameter parameter_of(const std::string& name, int64_t layer, at::Tens
 /// Adds adapters to the model, A before B, in the order of the model's tensors.
 std::vector<TrainableParameter> add_adapters(CausalLM& model,
                                              const TrainableSet& set,
+                                             const LoraOptions& lora,
                                              uint64_t seed) {
   at::Generator random = at::detail::createCPUGenerator(seed);
   const at::TensorOptions options = at::TensorOptions(at::kFloat).device(model.device());
   std::vector<TrainableParameter> parameters;
   for (const ExpectedTensor& expected : expected_tensors(model.config)) {
-    if (!trains(set, expected) || !is_target(*set.lora, expected.role)) {
+    if (!trains(set, expected) || !is_target(lora, expected.role)) {
       continue;
     }
     const int64_t out = expected.shape[0];
@@ -76,10 +77,10 @@ std::vector<TrainableParameter> add_adapters(CausalLM& model,
     const double bound = 1.0 / std::sqrt(static_cast<double>(in));
     LowRankAdapter& adapter =
         model.layers[static_cast<size_t>(expected.layer)].adapters[expected.role];
-    adapter.a = at::empty({set.lora->rank, in}, at::kFloat).uniform_(-bound, bound, random);
+    adapter.a = at::empty({lora.rank, in}, at::kFloat).uniform_(-bound, bound, random);
     adapter.a = adapter.a.to(model.device());
-    adapter.b = at::zeros({out, set.lora->rank}, options);
-    adapter.scale = set.lora->scale();
+    adapter.b = at::zeros({out, lora.rank}, options);
+    adapter.scale = lora.scale();
     parameters.push_back(parameter_of(lora_a_name(expected.name), expected.layer, adapter.a));
     parameters.push_back(parameter_of(lora_b_name(expected.name), expected.layer, adapter.b));
   }
@@ -107,7 +108,7 @@ std::vector<TrainableParameter> make_trainable(CausalLM& model,
                                                const TrainableSet& set,
                                                uint64_t seed) {
   if (set.lora) {
-    return add_adapters(model, set, seed);
+    return add_adapters(model, set, *set.lora, seed);
   }
   std::vector<TrainableParameter> parameters;
   for (const ExpectedTensor& expected : expected_tensors(model.config)) {
@@ -146,8 +147,8 @@ at::Tensor merged_weight(const at::Tensor& weight,
   return at::addmm(weight.to(at::kFloat), b, a, /*beta=*/1.0, /*alpha=*/scale);
 }
 
-void collect_gradients(std::vector<TrainableParameter>& parameters) {
-  for (TrainableParameter& parameter : parameters) {
+void collect_gradients(const std::vector<TrainableParameter>& parameters) {
+  for (const TrainableParameter& parameter : parameters) {
     at::Tensor& fresh = parameter.model.mutable_grad();
     if (fresh.defined() && !fresh.is_same(parameter.gradient)) {
       parameter.gradient.add_(fresh);
@@ -156,8 +157,8 @@ void collect_gradients(std::vector<TrainableParameter>& parameters) {
   }
 }
 
-void clear_gradients(std::vector<TrainableParameter>& parameters) {
-  for (TrainableParameter& parameter : parameters) {
+void clear_gradients(const std::vector<TrainableParameter>& parameters) {
+  for (const TrainableParameter& parameter : parameters) {
     parameter.gradient.zero_();
   }
 }

@@ -54,10 +54,10 @@ at::Tensor merged_weight(const at::Tensor& weight,
 
 /// Adds to `gradient` what was left on the model's tensors beside autograd: tied embeddings' other
 /// gradient.
-void collect_gradients(std::vector<TrainableParameter>& parameters);
+void collect_gradients(const std::vector<TrainableParameter>& parameters);
 
 /// Makes all gradients zero, before the next batch.
-void clear_gradients(std::vector<TrainableParameter>& parameters);
+void clear_gradients(const std::vector<TrainableParameter>& parameters);
 
 /// Makes the model's tensors what the master weights say.
 void update_model(const std::vector<TrainableParameter>& parameters);

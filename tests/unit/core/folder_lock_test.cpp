@@ -14,8 +14,9 @@ TEST(FolderLock, IsHeldByOne) {
   {
     const FolderLock held(folder);
     EXPECT_EQ(message_of([&] { FolderLock{folder}; }),
-              folder.string() + ": found another slayer at work in it, expected a folder of its "
-                                "own (wait for it to end, or choose another --out)");
+              folder.string() +
+                  ": found another slayer at work in it, expected a folder of its "
+                  "own (wait for it to end, or choose another --out)");
   }
   EXPECT_EQ(message_of([&] { FolderLock{folder}; }), "no error");
   EXPECT_TRUE(std::filesystem::is_empty(folder));
