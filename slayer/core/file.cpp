@@ -56,6 +56,8 @@ fs::path parent_of(const fs::path& path) {
   return parent.empty() ? fs::path(".") : parent;
 }
 
+}  // namespace
+
 void create_folders(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -64,8 +66,6 @@ void create_folders(const fs::path& folder) {
         {.file = folder.string(), .item = "cannot create folder", .found = error.message()});
   }
 }
-
-}  // namespace
 
 std::string read_text_file(const fs::path& path, uint64_t limit) {
   const MappedFile file(path);

@@ -15,6 +15,9 @@ std::string read_text_file(const std::filesystem::path& path, uint64_t limit = u
 /// the whole new one: a `.partial` beside it, synced, renamed. Creates missing parent folders.
 void write_text_file(const std::filesystem::path& path, std::string_view text);
 
+/// Makes a folder and those above it. @throws Error where it cannot.
+void create_folders(const std::filesystem::path& folder);
+
 /// Makes a rename or a new file in `folder` durable.
 void sync_folder(const std::filesystem::path& folder);
 

@@ -5,12 +5,13 @@
 #include <sys/file.h>
 
 #include "slayer/core/error.h"
+#include "slayer/core/file.h"
 
 namespace slayer {
 namespace {
 
 int open_folder(const std::filesystem::path& folder) {
-  std::filesystem::create_directories(folder);
+  create_folders(folder);
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) {
     throw_system_error(folder, "cannot open");

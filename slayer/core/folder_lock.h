@@ -11,7 +11,7 @@ namespace slayer {
 class FolderLock final {
  public:
   /// Makes the folder where it is not there. On a file system without locks it is not held.
-  /// @throws Error where another process holds it.
+  /// @throws Error where it cannot be made, or another process holds it.
   explicit FolderLock(const std::filesystem::path& folder);
 
  private:

@@ -22,5 +22,10 @@ TEST(FolderLock, IsHeldByOne) {
   EXPECT_TRUE(std::filesystem::is_empty(folder));
 }
 
+TEST(FolderLock, NamesAFolderThatCannotBeMade) {
+  EXPECT_EQ(message_of([] { FolderLock{"/proc/run"}; }),
+            "/proc/run: cannot create folder: found No such file or directory");
+}
+
 }  // namespace
 }  // namespace slayer
