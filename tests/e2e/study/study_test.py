@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree
 
 SLAYER, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
@@ -128,6 +129,22 @@ def test_run(folder):
     succeeds(study("--methods", "slayer", "--seeds", "1", **elsewhere), "math, grid-slayer-lr-0.0001-seed-1-")
 
 
+def test_stops_when_told(folder):
+    """SIGTERM stops the training within, and waits for it."""
+    write_texts(folder / "data")
+    (folder / "study.toml").write_text((RECIPE % (SOURCE / "tests/fixtures/models/smollm")).replace("steps = 4", "steps = 4000000"))
+    command = [sys.executable, SOURCE / "scripts/study", "--slayer", SLAYER, "--recipe", folder / "study.toml", "--data", folder / "data",
+               "--out", folder / "out", "--domains", "math", "--methods", "full", "--threads", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not list((folder / "out").rglob("metrics.jsonl")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.terminate()
+        said = process.communicate(timeout=60)[0]
+    check(process.returncode == 0 and "stopped; the same command goes on" in said, said)
+    check(not list((folder / "out").rglob("results/*")), "a result of half a training")
+
+
 def test_stops_in_time(folder):
     """Where nothing is known of how long a training takes, it is stopped within, and goes on later."""
     write_texts(folder / "data")
@@ -149,6 +166,6 @@ def test_docs():
 
 test_docs()
 test_tables()
-for test in (test_run, test_stops_in_time):
+for test in (test_run, test_stops_when_told, test_stops_in_time):
     with tempfile.TemporaryDirectory() as scratch:
         test(pathlib.Path(scratch))
