@@ -44,33 +44,41 @@ void gate_elements_backward(
   }
 }
 
-constexpr int64_t kChunk = 512;  // Three of them in float32 stay in the first-level cache.
+constexpr int64_t kChunk = 512;  // A few of them in float32 stay in the first-level cache.
+using Chunk = std::array<float, kChunk>;
+
+/// Runs visit(begin, size) for pieces of [0, count): the loops above are cloned for processors,
+/// which templates cannot be, so bfloat16 goes through float32 buffers.
+template <class Visit>
+void for_each_chunk(int64_t count, Visit visit) {
+  for (int64_t begin = 0; begin < count; begin += kChunk) {
+    visit(begin, std::min(kChunk, count - begin));
+  }
+}
 
 template <class T>
 void gate_chunks(const T* gate, const T* up, int64_t count, T* y) {
-  std::array<float, kChunk> gates;
-  std::array<float, kChunk> ups;
-  std::array<float, kChunk> ys;
-  for (int64_t begin = 0; begin < count; begin += kChunk) {
-    const int64_t size = std::min(kChunk, count - begin);
+  Chunk gates;
+  Chunk ups;
+  Chunk ys;
+  for_each_chunk(count, [&](int64_t begin, int64_t size) {
     gate_elements(as_floats(gate + begin, size, gates.data()),
                   as_floats(up + begin, size, ups.data()),
                   size,
                   staged(y + begin, ys.data()));
     round_into(y + begin, size, ys.data());
-  }
+  });
 }
 
 template <class T>
 void gate_chunks_backward(
     const T* dy, const T* gate, const T* up, int64_t count, T* dgate, T* dup) {
-  std::array<float, kChunk> dys;
-  std::array<float, kChunk> gates;
-  std::array<float, kChunk> ups;
-  std::array<float, kChunk> dgates;
-  std::array<float, kChunk> dups;
-  for (int64_t begin = 0; begin < count; begin += kChunk) {
-    const int64_t size = std::min(kChunk, count - begin);
+  Chunk dys;
+  Chunk gates;
+  Chunk ups;
+  Chunk dgates;
+  Chunk dups;
+  for_each_chunk(count, [&](int64_t begin, int64_t size) {
     gate_elements_backward(as_floats(dy + begin, size, dys.data()),
                            as_floats(gate + begin, size, gates.data()),
                            as_floats(up + begin, size, ups.data()),
@@ -79,7 +87,7 @@ void gate_chunks_backward(
                            staged(dup + begin, dups.data()));
     round_into(dgate + begin, size, dgates.data());
     round_into(dup + begin, size, dups.data());
-  }
+  });
 }
 
 at::Tensor gated(const at::Tensor& gate, const at::Tensor& up) {

@@ -187,11 +187,7 @@ TrainJob prepare(const TrainOptions& asked, const TrainControl& control) {
                                 {.seq_len = seq_len, .packing = packing, .padding = padding})
                 .draws_per_epoch();
           },
-      .quicker_compute =
-          [&] {
-            return options.has_int8_frozen ? "float32"
-                                           : quicker_compute(checkpoint.config(), device);
-          },
+      .quicker_compute = [&] { return quicker_compute(checkpoint.config(), device); },
       .max_position_embeddings = checkpoint.config().max_position_embeddings,
       .cores = at::get_num_threads()};
   TrainChoices choices = resolve(options, facts);

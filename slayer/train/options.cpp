@@ -143,6 +143,10 @@ int64_t steps_per_epoch(const TrainOptions& options,
   return (draws + options.batch_size - 1) / options.batch_size;
 }
 
+std::string chosen_compute(const TrainOptions& options, const TrainFacts& facts) {
+  return options.has_int8_frozen ? "float32" : facts.quicker_compute();
+}
+
 }  // namespace
 
 void validate(const TrainOptions& options) {
@@ -208,7 +212,7 @@ TrainChoices resolve(const TrainOptions& options, const TrainFacts& facts) {
   choices.threads = options.threads.value_or(facts.cores);
   choices.lr = options.lr.value_or(default_lr(options.method.method));
   require_number("--min-lr", options.min_lr, 0.0, choices.lr);
-  choices.compute = options.compute ? *options.compute : facts.quicker_compute();
+  choices.compute = options.compute ? *options.compute : chosen_compute(options, facts);
   choices.recompute = options.recompute.value_or(false);
   return choices;
 }

@@ -44,6 +44,12 @@ TEST(Resolve, KeepsWhatIsGiven) {
   EXPECT_EQ(choices.compute, "float32");
 }
 
+TEST(Resolve, ComputesInFloat32BesideIntegers) {
+  TrainOptions asked;
+  asked.has_int8_frozen = true;
+  EXPECT_EQ(resolve(asked, facts()).compute, "float32");
+}
+
 TEST(Resolve, RefusesMorePositionsThanTheModelHas) {
   TrainOptions asked;
   asked.seq_len = 4097;
