@@ -8,31 +8,41 @@ BEGIN, END = "<!-- results: written by scripts/study -->", "<!-- end of results 
 COLORS = ["#1f6feb", "#c2410c", "#0b8a5f", "#8250df", "#b08800", "#d1247f", "#57606a", "#0891b2", "#7c4a1e", "#6e7f00", "#111827"]
 
 
-def read_record(folder, **known):
-    """One training of a run, from the files of its variant's folder."""
-    summary = json.loads((folder / "summary.json").read_text())
-    metrics = [json.loads(line) for line in (folder / summary["files"]["training"]).read_text().splitlines()]
-    stages, verify = summary["time"]["stages"], summary["verify"]
-    tasks = json.loads((folder / "compare.json").read_text()).get("general", [])
+def read_training(folder, known):
+    """What the training of a run's variant tells by itself."""
+    metrics = [json.loads(line) for line in (folder / "train/metrics.jsonl").read_text().splitlines()]
+    costs = {stage: json.loads((folder / "stages" / f"{stage}.json").read_text()) for stage in ("plan", "surgery", "train")}
     steps_cpu = metrics[-1]["cpu_seconds"]
-    own = sum(cost["cpu_seconds"] for name, cost in stages.items() if name not in ("import", "eval-base", "train"))
     return {
         "format": 1,
         **known,
         "tokens": metrics[-1]["tokens"],
         "seconds": metrics[-1]["elapsed_s"],
         "cpu_seconds": steps_cpu,
-        "other_cpu_seconds": own + max(0.0, stages["train"]["cpu_seconds"] - steps_cpu),
-        "peak_bytes": stages["train"]["peak_bytes"],
+        "other_cpu_seconds": sum(cost["cpu_seconds"] for cost in costs.values()) - steps_cpu,
+        "peak_bytes": costs["train"]["peak_bytes"],
         "machine": json.loads((folder / "run.json").read_text()),
+        "curve": [{key: line[key] for key in ("step", "tokens", "cpu_seconds", "domain_loss", "general_loss")}
+                  for line in metrics if "domain_loss" in line],
+    }
+
+
+def read_record(folder, known):
+    """read_training, and what the report of a run's variant shows besides."""
+    training = read_training(folder, known)
+    summary = json.loads((folder / "summary.json").read_text())
+    verify = summary["verify"]
+    tasks = json.loads((folder / "compare.json").read_text()).get("general", [])
+    after = sum(cost["cpu_seconds"] for name, cost in summary["time"]["stages"].items()
+                if name not in ("import", "plan", "surgery", "train", "eval-base"))
+    return training | {
+        "other_cpu_seconds": training["other_cpu_seconds"] + after,
         "parameters": summary["models"]["new"]["parameters"],
         "trained_parameters": summary["models"]["new"]["trained_parameters"],
         "surgery_cost": None if verify["must_be_identical"] else verify["new_loss"] - verify["base_loss"],
         "sketch": summary["plan"]["sketch"],
         "text": summary["text"],
         "tasks": [task for task in tasks if not task["task"].startswith("text:")],
-        "curve": [{key: line[key] for key in ("step", "tokens", "cpu_seconds", "domain_loss", "general_loss")}
-                  for line in metrics if "domain_loss" in line],
     }
 
 
@@ -93,7 +103,7 @@ def equal_tokens(methods):
 
 def base_of(records):
     """The base's losses on the dev texts: those of the look before the first step where surgery cost nothing."""
-    return next((record["curve"][0] for record in records if record["surgery_cost"] is None), None)
+    return next((group[0]["curve"][0] for group in by_method(records).values() if group[0]["surgery_cost"] is None), None)
 
 
 def curve(record, base):
@@ -130,11 +140,15 @@ def rows_at(points):
 
 
 def grid(records):
+    """Of the dev texts: a grid's trainings see no others. Their surgery costs nothing, so the first look is the base's."""
     methods = by_method(records, "grid")
     rates = sorted({record["lr"] for group in methods.values() for record in group})
     rows = [["method", *(f"{rate:g}" for rate in rates)]]
     for name, group in methods.items():
-        found = {record["lr"]: f"{percent(change(record, 'domain'))} / {percent(change(record, 'general'))}" for record in group}
+        found = {}
+        for record in group:
+            *_, gain, forgetting = curve(record, record["curve"][0])[-1]
+            found[record["lr"]] = f"{percent(-gain)} / {percent(forgetting)}"
         rows.append([name, *(found.get(rate, "") for rate in rates)])
     return table(rows) if methods else ""
 
@@ -172,7 +186,7 @@ def describe_domain(domain, records):
         if value is not None:
             parts += [title.format(show(value)) + " (dev texts, interpolated between looks, first seed):\n", rows_at(points)]
     if grid_table := grid(records):
-        parts += ["The grid, domain / general change in % at its budget:\n", grid_table]
+        parts += ["The grid, domain / general change in % at its budget (dev texts):\n", grid_table]
     return "\n".join(part for part in parts if part)
 
 
