@@ -14,6 +14,7 @@
 #include "slayer/surgery/apply.h"
 #include "slayer/surgery/strategies.h"
 #include "slayer/surgery/summary.h"
+#include "slayer/surgery/training_memory.h"
 
 #include "cli/command.h"
 
@@ -211,7 +212,7 @@ void run_plan(const CLI::App& command, const PlanOptions& options, const Context
   const Dtype dtype = checkpoint.is_gguf() ? Dtype::kBF16 : config.dtype.value_or(Dtype::kF32);
   const PlanSummary summary = summarize(plan, config, dtype);
   const TrainingMemory memory =
-      estimate_training_memory(plan, config, dtype, options.batch_size, options.seq_len);
+      training_memory(plan, config, dtype, options.batch_size, options.seq_len);
   if (!options.out.empty()) {
     require_new_path(options.out, options.force);
     write_text_file(options.out, plan_file_text(plan));

@@ -1,17 +1,18 @@
-"""The study's results: records of trainings, the tables and the picture that are made of them."""
+"""The study's results: records of trainings, and the tables that are made of them."""
 
 import json
 import math
 import statistics
 
+import study_picture
+
 BEGIN, END = "<!-- results: written by scripts/study -->", "<!-- end of results -->"
-COLORS = ["#1f6feb", "#c2410c", "#0b8a5f", "#8250df", "#b08800", "#d1247f", "#57606a", "#0891b2", "#7c4a1e", "#6e7f00", "#111827"]
 
 
 def read_training(folder, known):
     """What the training of a run's variant tells by itself."""
     metrics = [json.loads(line) for line in (folder / "train/metrics.jsonl").read_text().splitlines()]
-    costs = {stage: json.loads((folder / "stages" / f"{stage}.json").read_text()) for stage in ("plan", "surgery", "train")}
+    plan, surgery, train = (json.loads((folder / "stages" / f"{stage}.json").read_text()) for stage in ("plan", "surgery", "train"))
     steps_cpu = metrics[-1]["cpu_seconds"]
     return {
         "format": 1,
@@ -19,8 +20,9 @@ def read_training(folder, known):
         "tokens": metrics[-1]["tokens"],
         "seconds": metrics[-1]["elapsed_s"],
         "cpu_seconds": steps_cpu,
-        "other_cpu_seconds": sum(cost["cpu_seconds"] for cost in costs.values()) - steps_cpu,
-        "peak_bytes": costs["train"]["peak_bytes"],
+        # Of a training that went on, its stage only knows the last part.
+        "other_cpu_seconds": plan["cpu_seconds"] + surgery["cpu_seconds"] + max(0.0, train["cpu_seconds"] - steps_cpu),
+        "peak_bytes": train["peak_bytes"],
         "machine": json.loads((folder / "run.json").read_text()),
         "curve": [{key: line[key] for key in ("step", "tokens", "cpu_seconds", "domain_loss", "general_loss")}
                   for line in metrics if "domain_loss" in line],
@@ -190,59 +192,10 @@ def describe_domain(domain, records):
     return "\n".join(part for part in parts if part)
 
 
-def pareto(all_records):
-    """The first figure, as SVG: a panel a domain, forgetting above gain."""
-    width, height, left, top = 420, 330, 60, 40
-    panels, order = [], []
-    for records in all_records.values():
-        order += [name for name in by_method(records) if name not in order]
-    for index, (domain, records) in enumerate(all_records.items()):
-        points = [(name, -100 * change(r, "domain"), 100 * change(r, "general"))
-                  for name, group in by_method(records).items() for r in group]
-        if not points:
-            continue
-        low_x, high_x = padded([x for _, x, _ in points] + [0.0])
-        low_y, high_y = padded([y for _, _, y in points] + [0.0])
-        px = lambda x: left + (x - low_x) / (high_x - low_x) * (width - left - 20)
-        py = lambda y: top + (high_y - y) / (high_y - low_y) * (height - top - 50)
-        shapes = [f'<text x="{left}" y="24" font-weight="bold">{domain}</text>',
-                  f'<rect x="{left}" y="{top}" width="{width - left - 20}" height="{height - top - 50}" fill="none" stroke="#c8ccd1"/>',
-                  f'<text x="{(left + width - 20) / 2}" y="{height - 12}" text-anchor="middle">gain: fall of domain perplexity, %</text>',
-                  f'<text transform="translate(16 {(top + height - 50) / 2}) rotate(-90)" text-anchor="middle">'
-                  f'forgetting: rise of general perplexity, %</text>']
-        for tick in ticks(low_x, high_x):
-            shapes.append(f'<text x="{px(tick):.1f}" y="{height - 34}" text-anchor="middle" fill="#5c6269">{tick:g}</text>'
-                          f'<line x1="{px(tick):.1f}" y1="{top}" x2="{px(tick):.1f}" y2="{height - 50}" stroke="#eceef0"/>')
-        for tick in ticks(low_y, high_y):
-            shapes.append(f'<text x="{left - 6}" y="{py(tick) + 4:.1f}" text-anchor="end" fill="#5c6269">{tick:g}</text>'
-                          f'<line x1="{left}" y1="{py(tick):.1f}" x2="{width - 20}" y2="{py(tick):.1f}" stroke="'
-                          f'{"#8a939c" if tick == 0 else "#eceef0"}"/>')
-        for name, x, y in points:
-            color = COLORS[order.index(name) % len(COLORS)]
-            shapes.append(f'<circle cx="{px(x):.1f}" cy="{py(y):.1f}" r="5" fill="{color}"><title>{name}: gain {x:.1f} %, '
-                          f'forgetting {y:.1f} %</title></circle>')
-        panels.append(f'<g transform="translate({index * width} 0)">' + "\n".join(shapes) + "</g>")
-    columns = max(1, len(panels)) * width
-    per_row = max(1, columns // 140)
-    legend = [f'<g transform="translate({left + index % per_row * 130} {height + 14 + index // per_row * 20})"><circle r="5" '
-              f'fill="{COLORS[index % len(COLORS)]}"/><text x="10" y="4">{name}</text></g>' for index, name in enumerate(order)]
-    total = height + 14 + 20 * math.ceil(len(order) / per_row)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {columns} {total}" width="{columns}" height="{total}" '
-            'font-family="sans-serif" font-size="12">\n<rect width="100%" height="100%" fill="#ffffff"/>\n' +
-            "\n".join([*panels, *legend]) + "\n</svg>\n")
-
-
-def padded(values):
-    low, high = min(values), max(values)
-    room = 0.08 * (high - low) or 1.0
-    return low - room, high + room
-
-
-def ticks(low, high):
-    """Round numbers within the range."""
-    step = 10 ** math.floor(math.log10(high - low))
-    step = next(s for s in (step / 5, step / 2, step, 2 * step) if (high - low) / s <= 7)
-    return [round(n * step, 10) for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+def points(records):
+    """(method, gain, forgetting) in %, of each final training."""
+    return [(method, -100 * change(record, "domain"), 100 * change(record, "general"))
+            for method, group in by_method(records).items() for record in group]
 
 
 def write(records, docs):
@@ -251,7 +204,8 @@ def write(records, docs):
     if not any(by_method(group) for group in records.values()):
         return
     docs.mkdir(parents=True, exist_ok=True)
-    (docs / "pareto.svg").write_text(pareto(records), encoding="utf-8")
+    points_of = {domain: points(group) for domain, group in records.items() if by_method(group)}
+    (docs / "pareto.svg").write_text(study_picture.pareto(points_of), encoding="utf-8")
     tables = "\n".join(describe_domain(domain, group) for domain, group in records.items())
     readme = docs / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.exists() else f"# The study\n\n{BEGIN}\n{END}\n"

@@ -15,6 +15,7 @@
 #include "slayer/model/device.h"
 #include "slayer/recipe/trained.h"
 #include "slayer/surgery/summary.h"
+#include "slayer/train/memory.h"
 
 namespace slayer {
 namespace {
@@ -144,24 +145,22 @@ Estimator::Training Estimator::training(const TrainOptions& options,
                             ? static_cast<double>(*options.steps * options.batch_size * seq_len)
                             : text_tokens(options.data);
   const int64_t trained = trained_parameters(set, config);
-  const int64_t masters = set.lora ? 0 : trained;  // In float32, in place of those in the model.
-  const int64_t lowest = set.layers.empty() ? 0 : set.layers.front();
-  const double share_in_graph = static_cast<double>(config.num_hidden_layers - lowest) /
+  const double share_in_graph = static_cast<double>(config.num_hidden_layers - set.layers.front()) /
                                 static_cast<double>(config.num_hidden_layers);
   Training needs;
   // A product forward; backward one for the activations in the graph and one for what trains.
   needs.products =
       (new_parameters_ * (1.0 + share_in_graph) + static_cast<double>(trained)) * tokens;
-  needs.least_memory_bytes =
-      (parameter_count(config) - masters) * width_ + 4 * trained * int64_t{sizeof(float)};
-  const Dtype dtype = dtype_from_torch_name(options.compute.value_or("float32"));
-  needs.memory_bytes = needs.least_memory_bytes + program_bytes(config, dtype) +
-                       activation_bytes(config,
-                                        dtype,
-                                        {.tokens = micro_batch_size * seq_len,
-                                         .layers_in_graph = config.num_hidden_layers - lowest,
-                                         .layers_with_inputs = std::ssize(set.layers),
-                                         .is_recomputed = options.recompute.value_or(false)});
+  const auto memory_in = [&](const std::string& left_open) {
+    return training_memory(config,
+                           set,
+                           {.compute = dtype_from_torch_name(options.compute.value_or(left_open)),
+                            .tokens = micro_batch_size * seq_len,
+                            .is_recomputed = options.recompute.value_or(false),
+                            .has_int8_frozen = options.has_int8_frozen});
+  };
+  needs.least_memory_bytes = memory_in("bfloat16").state();
+  needs.memory_bytes = memory_in("float32").total();
   needs.state_bytes = kStatesKept * 3 * trained * int64_t{sizeof(float)};
   return needs;
 }

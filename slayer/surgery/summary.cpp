@@ -11,8 +11,6 @@
 namespace slayer {
 namespace {
 
-constexpr int64_t kFloat32Bytes = 4;
-
 /// Source layers that no target layer stands for.
 std::set<int64_t> gone_layers(const Plan& plan) {
   std::set<int64_t> gone;
@@ -26,22 +24,6 @@ std::set<int64_t> gone_layers(const Plan& plan) {
     }
   }
   return gone;
-}
-
-/// Elements that autograd keeps of one layer for each token.
-int64_t kept_elements(const ModelConfig& config) {
-  const int64_t query = config.num_attention_heads * config.head_dim;
-  const int64_t key_value = config.num_key_value_heads * config.head_dim;
-  const int64_t repeated = query == key_value ? 0 : 2 * query;  // Keys and values for each head.
-  // Both norms' inputs, attention's four tensors, gate and up.
-  return 2 * config.hidden_size + 2 * query + 2 * key_value + repeated +
-         2 * config.intermediate_size;
-}
-
-/// The same of the linear layers' inputs.
-int64_t input_elements(const ModelConfig& config) {
-  return 2 * config.hidden_size + config.num_attention_heads * config.head_dim +
-         config.intermediate_size;
 }
 
 /// One line of the table for the layers [begin, end), all plain copies of neighbours when several.
@@ -71,46 +53,6 @@ PlanSummary summarize(const Plan& plan, const ModelConfig& source, Dtype dtype) 
                       .trained_parameters = trained * parameters_per_layer(config)};
   summary.bytes_on_disk = summary.parameters * size_in_bytes(dtype);
   return summary;
-}
-
-int64_t activation_bytes(const ModelConfig& config, Dtype dtype, const StepShape& step) {
-  const int64_t of_layer = kept_elements(config);
-  // A layer's backward pass: gradients of the MLP's three and of what flows between the layers.
-  const int64_t buffers = 4 * config.intermediate_size + 8 * config.hidden_size;
-  const int64_t kept =
-      step.is_recomputed
-          ? config.hidden_size * step.layers_in_graph + of_layer + input_elements(config)
-          : of_layer * step.layers_in_graph + input_elements(config) * step.layers_with_inputs;
-  return step.tokens * (kept + buffers) * size_in_bytes(dtype);
-}
-
-int64_t program_bytes(const ModelConfig& config, Dtype dtype) {
-  constexpr int64_t kLibraries = 200'000'000;
-  return kLibraries + config.vocab_size * config.hidden_size * size_in_bytes(dtype);
-}
-
-TrainingMemory estimate_training_memory(const Plan& plan,
-                                        const ModelConfig& source,
-                                        Dtype dtype,
-                                        int64_t batch_size,
-                                        int64_t sequence_length) {
-  const PlanSummary summary = summarize(plan, source, dtype);
-  const auto lowest_trained = std::ranges::find_if(plan.layers, &PlannedLayer::train);
-  const int64_t layers_in_graph = plan.layers.end() - lowest_trained;
-  const int64_t frozen_parameters = summary.parameters - summary.trained_parameters;
-  TrainingMemory memory{.weights = frozen_parameters * size_in_bytes(dtype) +
-                                   summary.trained_parameters * kFloat32Bytes,
-                        .gradients = summary.trained_parameters * kFloat32Bytes,
-                        .optimizer = 2 * summary.trained_parameters * kFloat32Bytes};
-  if (layers_in_graph > 0) {
-    memory.activations = activation_bytes(source,
-                                          dtype,
-                                          {.tokens = batch_size * sequence_length,
-                                           .layers_in_graph = layers_in_graph,
-                                           .layers_with_inputs = summary.trained_layers});
-    memory.program = program_bytes(source, dtype);
-  }
-  return memory;
 }
 
 std::string sketch_layers(const Plan& plan) {

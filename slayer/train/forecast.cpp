@@ -1,50 +1,17 @@
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <fmt/format.h>
 
 #include "slayer/checkpoint/family.h"
 #include "slayer/model/device.h"
-#include "slayer/surgery/summary.h"
 #include "slayer/train/job.h"
 
 namespace slayer {
-namespace {
-
-/// Bytes of the frozen matrices as 8-bit integers: the layers' once for each product, the head's
-/// for the forward one.
-int64_t int8_bytes(const TrainJob& job) {
-  const ModelConfig& config = job.checkpoint.config();
-  int64_t bytes = config.vocab_size * config.hidden_size;
-  for (const ExpectedTensor& expected : expected_tensors(config)) {
-    const bool is_frozen =
-        job.trainable.lora || !std::ranges::binary_search(job.trainable.layers, expected.layer);
-    if (expected.layer >= 0 && expected.shape.size() == 2 && is_frozen) {
-      bytes += 2 * expected.shape[0] * expected.shape[1];
-    }
-  }
-  return bytes;
-}
-
-/// The head's gradient and the embedding's, before they are added to what is kept.
-int64_t embedding_gradient_bytes(const ModelConfig& config, int64_t width) {
-  return config.vocab_size * config.hidden_size * (int64_t{sizeof(float)} + width);
-}
-
-/// What adapters keep beside their inputs: A x for each.
-int64_t adapter_bytes(const LoraOptions& lora, const StepShape& step) {
-  const int64_t layers = step.is_recomputed ? 1 : step.layers_in_graph;
-  return step.tokens * layers * std::ssize(lora.targets) * lora.rank * int64_t{sizeof(float)};
-}
-
-}  // namespace
 
 TrainForecast forecast(const TrainJob& job) {
   const ModelConfig& config = job.checkpoint.config();
   const TrainOptions& options = job.options;
   const TrainChoices& choices = job.choices;
-  const Dtype dtype = dtype_of(scalar_type_from_name(choices.compute));
-  const int64_t width = size_in_bytes(dtype);
   TrainForecast result;
   for (const TrainSource& source : job.sources) {
     result.documents += source.corpus.tokens.document_count();
@@ -58,22 +25,12 @@ TrainForecast forecast(const TrainJob& job) {
                   static_cast<double>(result.sequences_per_epoch);
   result.parameters = parameter_count(config);
   result.trainable_parameters = trained_parameters(job.trainable, config);
-  const bool has_masters = !job.trainable.lora && width < int64_t{sizeof(float)};
-  result.weight_bytes =
-      result.parameters * width +
-      (job.trainable.lora ? result.trainable_parameters * int64_t{sizeof(float)} : 0) +
-      (has_masters ? result.trainable_parameters * int64_t{sizeof(float)} : 0) +
-      (options.has_int8_frozen ? int8_bytes(job) : 0);
-  result.gradient_bytes = result.trainable_parameters * int64_t{sizeof(float)} +
-                          (job.trainable.has_all ? embedding_gradient_bytes(config, width) : 0);
-  result.optimizer_bytes = 2 * result.trainable_parameters * int64_t{sizeof(float)};
-  const StepShape step{.tokens = choices.micro_batch_size * choices.seq_len,
-                       .layers_in_graph = config.num_hidden_layers - job.trainable.layers.front(),
-                       .layers_with_inputs = std::ssize(job.trainable.layers),
-                       .is_recomputed = choices.recompute};
-  result.activation_bytes = activation_bytes(config, dtype, step) +
-                            (job.trainable.lora ? adapter_bytes(*job.trainable.lora, step) : 0);
-  result.program_bytes = program_bytes(config, dtype);
+  result.memory = training_memory(config,
+                                  job.trainable,
+                                  {.compute = dtype_of(scalar_type_from_name(choices.compute)),
+                                   .tokens = choices.micro_batch_size * choices.seq_len,
+                                   .is_recomputed = choices.recompute,
+                                   .has_int8_frozen = options.has_int8_frozen});
   return result;
 }
 
@@ -130,13 +87,13 @@ std::string describe(const TrainJob& job, const TrainForecast& forecast) {
           static_cast<double>(forecast.parameters),
       choices.compute,
       options.has_int8_frozen ? "; frozen layers in int8" : "",
-      format_bytes(static_cast<double>(forecast.memory_bytes())),
-      format_bytes(static_cast<double>(forecast.weight_bytes)),
-      format_bytes(static_cast<double>(forecast.gradient_bytes)),
-      format_bytes(static_cast<double>(forecast.optimizer_bytes)),
-      format_bytes(static_cast<double>(forecast.activation_bytes)),
+      format_bytes(static_cast<double>(forecast.memory.total())),
+      format_bytes(static_cast<double>(forecast.memory.weights)),
+      format_bytes(static_cast<double>(forecast.memory.gradients)),
+      format_bytes(static_cast<double>(forecast.memory.optimizer)),
+      format_bytes(static_cast<double>(forecast.memory.activations)),
       choices.recompute ? " (recomputed)" : "",
-      format_bytes(static_cast<double>(forecast.program_bytes)));
+      format_bytes(static_cast<double>(forecast.memory.program)));
 }
 
 Json to_json(const TrainJob& job, const TrainForecast& forecast) {
@@ -152,12 +109,12 @@ Json to_json(const TrainJob& job, const TrainForecast& forecast) {
           {"parameters", forecast.parameters},
           {"trainable_parameters", forecast.trainable_parameters},
           {"memory_bytes",
-           {{"weights", forecast.weight_bytes},
-            {"gradients", forecast.gradient_bytes},
-            {"optimizer", forecast.optimizer_bytes},
-            {"activations", forecast.activation_bytes},
-            {"program", forecast.program_bytes},
-            {"total", forecast.memory_bytes()}}}};
+           {{"weights", forecast.memory.weights},
+            {"gradients", forecast.memory.gradients},
+            {"optimizer", forecast.memory.optimizer},
+            {"activations", forecast.memory.activations},
+            {"program", forecast.memory.program},
+            {"total", forecast.memory.total()}}}};
 }
 
 }  // namespace slayer

@@ -52,7 +52,7 @@ bool is_short_of_memory(const TrainJob& job) {
   constexpr double kShare = 0.8;
   const std::optional<int64_t> memory = available_memory();
   return job.options.device == "cpu" && memory &&
-         static_cast<double>(forecast(job).memory_bytes()) > kShare * static_cast<double>(*memory);
+         static_cast<double>(forecast(job).memory.total()) > kShare * static_cast<double>(*memory);
 }
 
 /// One source's key; of several the keys and their shares.

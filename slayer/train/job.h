@@ -11,6 +11,7 @@
 #include "slayer/core/progress.h"
 #include "slayer/surgery/record.h"
 #include "slayer/train/forgetting.h"
+#include "slayer/train/memory.h"
 #include "slayer/train/options.h"
 #include "slayer/train/training_data.h"
 
@@ -54,15 +55,7 @@ struct TrainForecast {
   double epochs = 0.0;
   int64_t parameters = 0;
   int64_t trainable_parameters = 0;
-  int64_t weight_bytes = 0;
-  int64_t gradient_bytes = 0;
-  int64_t optimizer_bytes = 0;
-  int64_t activation_bytes = 0;
-  int64_t program_bytes = 0;
-
-  int64_t memory_bytes() const {
-    return weight_bytes + gradient_bytes + optimizer_bytes + activation_bytes + program_bytes;
-  }
+  TrainingMemory memory;
 };
 
 TrainForecast forecast(const TrainJob& job);

@@ -15,6 +15,7 @@ import xml.etree.ElementTree
 
 SLAYER, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 sys.path.insert(0, str(SOURCE / "scripts"))
+import study_picture  # noqa: E402
 import study_results  # noqa: E402
 
 RECIPE = """
@@ -72,8 +73,11 @@ def test_tables():
     check("| full | 2199 | 5 | +18.1 | +5.8 |" in text, text)
     check(study_results.at([(0, 0.0), (4, 1.0)], 1, 0.5) == (2.0, 0.5), "at")
     check(study_results.at([(0, 0.0), (4, 1.0)], 1, 2.0) is None, "at, beyond")
-    picture = xml.etree.ElementTree.fromstring(study_results.pareto({"math": records, "law": records}))
-    check(len(picture.findall(".//{*}circle")) == 2 * 4 + 3, "the picture's points")
+    points = study_results.points(records)
+    picture = xml.etree.ElementTree.fromstring(study_picture.pareto({"math": points, "law": [*points, ("drop", -90.0, 300.0)]}))
+    check(len(picture.findall(".//{*}circle")) == 2 * 4 + 4, "the picture's points and its legend's four")
+    check(any(text.text.startswith("outside: drop") for text in picture.findall(".//{*}text")), "what is far off")
+    check(study_picture.front([(0, 0), (5, 3), (4, 3), (6, 9), (3, -1)]) == [(6, 9), (5, 3), (3, -1)], "the front")
 
 
 def test_run(folder):

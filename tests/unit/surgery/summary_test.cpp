@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "slayer/surgery/strategies.h"
+#include "slayer/surgery/training_memory.h"
 
 namespace slayer {
 namespace {
@@ -40,22 +41,21 @@ TEST(Summarize, GivesThePapersNumbers) {
   EXPECT_EQ(summary.bytes_on_disk, 2 * summary.parameters);
 }
 
-TEST(TrainingMemory, CountsTrainedLayersInFloat32) {
+TEST(TrainingMemory, CountsTrainedLayersInFloat32Too) {
   const Plan plan = llama_slayer_8b();
   const TrainingMemory memory =
-      estimate_training_memory(plan, llama_2_7b(), Dtype::kBF16, /*batch_size=*/1, 1024);
+      training_memory(plan, llama_2_7b(), Dtype::kBF16, /*batch_size=*/1, 1024);
   const int64_t trained = 9 * int64_t{202383360};
-  const int64_t frozen = 6738415616 + 6 * int64_t{202383360} - trained;
-  EXPECT_EQ(memory.weights, 2 * frozen + 4 * trained);
+  EXPECT_EQ(memory.weights, 2 * (6738415616 + 6 * int64_t{202383360}) + 4 * trained);
   EXPECT_EQ(memory.gradients, 4 * trained);
   EXPECT_EQ(memory.optimizer, 8 * trained);
   // 36 layers from the first new one on, the inputs of the 9 that train, a layer's buffers.
   EXPECT_EQ(memory.activations,
             int64_t{1024} * 2 *
                 (36 * (6 * 4096 + 2 * 11008) + 9 * (3 * 4096 + 11008) + 8 * 4096 + 4 * 11008));
-  EXPECT_EQ(
-      memory.total(),
-      memory.weights + memory.gradients + memory.optimizer + memory.activations + memory.program);
+  EXPECT_EQ(memory.total(), memory.state() + memory.activations + memory.program);
+  const TrainingMemory in_float32 = training_memory(plan, llama_2_7b(), Dtype::kF32, 1, 1024);
+  EXPECT_EQ(in_float32.weights, 4 * (6738415616 + 6 * int64_t{202383360}));
 }
 
 TEST(TrainingMemory, NeedsNoActivationsWhereNothingTrains) {
@@ -63,7 +63,7 @@ TEST(TrainingMemory, NeedsNoActivationsWhereNothingTrains) {
   for (PlannedLayer& layer : plan.layers) {
     layer.train = false;
   }
-  EXPECT_EQ(estimate_training_memory(plan, llama_2_7b(), Dtype::kBF16, 1, 1024).activations, 0);
+  EXPECT_EQ(training_memory(plan, llama_2_7b(), Dtype::kBF16, 1, 1024).activations, 0);
 }
 
 TEST(SketchLayers, ShowsOneCharacterALayer) {

@@ -32,9 +32,9 @@ TEST_F(Forecast, KeepsOneLayersActivationsWhereTheyAreRecomputed) {
   options.recompute = true;
   const TrainForecast recomputed = predict();
   // Of the three layers from the first trained one on: one whole, the input of each, and buffers.
-  EXPECT_GT(recomputed.activation_bytes, kept.activation_bytes / 3);
-  EXPECT_LT(recomputed.activation_bytes, 2 * kept.activation_bytes / 3);
-  EXPECT_EQ(recomputed.weight_bytes, kept.weight_bytes);
+  EXPECT_GT(recomputed.memory.activations, kept.memory.activations / 3);
+  EXPECT_LT(recomputed.memory.activations, 2 * kept.memory.activations / 3);
+  EXPECT_EQ(recomputed.memory.weights, kept.memory.weights);
 }
 
 TEST_F(Forecast, CountsWhatAdaptersKeepOfEachToken) {
@@ -46,7 +46,7 @@ TEST_F(Forecast, CountsWhatAdaptersKeepOfEachToken) {
   const TrainForecast one = predict();
   const TrainJob job = prepare(options, {});
   const int64_t tokens = job.choices.micro_batch_size * job.choices.seq_len;
-  EXPECT_EQ(two.activation_bytes - one.activation_bytes,
+  EXPECT_EQ(two.memory.activations - one.memory.activations,
             tokens * job.checkpoint.config().num_hidden_layers * 4 * int64_t{sizeof(float)});
 }
 
@@ -64,7 +64,7 @@ TEST_F(Forecast, CountsTheFrozenLayersIntegers) {
     }
   }
   EXPECT_GT(bytes, 0);
-  EXPECT_EQ(rounded.weight_bytes - exact.weight_bytes, bytes);
+  EXPECT_EQ(rounded.memory.weights - exact.memory.weights, bytes);
 }
 
 }  // namespace
