@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `pip install .` into a new environment that holds the torch of .venv, then the command and the Python
-# module as a user has them. It builds all of slayer once more, in build/pip, so it is part of `make soak`.
+# module as a user has them. It builds all of slayer once more, in build/pip, mostly from ccache.
 #
 #   pip.sh SOURCE_FOLDER
 set -euo pipefail
