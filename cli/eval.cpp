@@ -95,7 +95,8 @@ void evaluate_texts(const EvalOptions& options,
     const std::string name = text_name(path, paths);
     Progress progress(
         name, count_scored_tokens(tokens, options.seq_len), "tokens", context.progress_style());
-    PerplexityOptions perplexity{.seq_len = options.seq_len, .scoring = {}, .bootstrap = {}};
+    PerplexityOptions perplexity{
+        .seq_len = options.seq_len, .stop = context.stop, .scoring = {}, .bootstrap = {}};
     perplexity.scoring.batch_size = options.batch_size;
     const PerplexityResult result = measure_perplexity(loaded.model, tokens, perplexity, progress);
     progress.finish();

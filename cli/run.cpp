@@ -20,7 +20,8 @@ struct RunOptions {
 void run(const RunOptions& options, const Context& context) {
   const Recipe recipe = read_recipe(options.recipe);
   if (options.is_dry_run) {
-    fmt::print("{}", describe_run(recipe, options.out, options.choice));
+    const std::vector<StageForecast> stages = forecast_run(recipe, options.out, options.choice);
+    fmt::print("{}", context.json ? json_text(to_json(stages)) : describe(stages));
     return;
   }
   const RunControl control{.progress = context.progress_style(), .stop = context.stop};
@@ -35,7 +36,8 @@ void run(const RunOptions& options, const Context& context) {
   } else if (summary.contains("models")) {
     fmt::print("\n{}", report_run(summary, "summary.json", TableStyle::kTerminal));
   } else {
-    return;  // Some stages were left out.
+    fmt::print("not finished: {} is to do\n", summary.at("next").get<std::string>());
+    return;
   }
   fmt::print("\nreport: {}\n", page);
 }

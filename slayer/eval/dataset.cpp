@@ -26,8 +26,12 @@ std::string download_command(const std::filesystem::path& data_dir,
                      (data_dir / repository).string());
 }
 
-std::vector<std::filesystem::path> files_of_split(const std::filesystem::path& folder,
+}  // namespace
+
+std::vector<std::filesystem::path> files_of_split(const std::filesystem::path& data_dir,
+                                                  const std::string& path,
                                                   const std::string& split) {
+  const std::filesystem::path folder = data_dir / path;
   std::vector<std::filesystem::path> files;
   std::error_code missing;
   for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) {
@@ -43,16 +47,13 @@ std::vector<std::filesystem::path> files_of_split(const std::filesystem::path& f
   return files;
 }
 
-}  // namespace
-
 Dataset read_split(const std::filesystem::path& data_dir,
                    const std::string& path,
                    const std::string& split,
                    const std::string& task) {
-  const std::filesystem::path folder = data_dir / path;
-  const auto files = files_of_split(folder, split);
+  const auto files = files_of_split(data_dir, path, split);
   if (files.empty()) {
-    throw Error({.file = (folder / (split + "-*.parquet")).string(),
+    throw Error({.file = (data_dir / path / (split + "-*.parquet")).string(),
                  .item = fmt::format("data of task {}", task),
                  .found = "nothing",
                  .expected = fmt::format("this file or {}.jsonl", split),

@@ -23,4 +23,9 @@ Dataset read_split(const std::filesystem::path& data_dir,
                    const std::string& split,
                    const std::string& task);
 
+/// The files that read_split reads; none where there are none.
+std::vector<std::filesystem::path> files_of_split(const std::filesystem::path& data_dir,
+                                                  const std::string& path,
+                                                  const std::string& split);
+
 }  // namespace slayer

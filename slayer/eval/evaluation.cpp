@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "slayer/core/error.h"
-#include "slayer/core/file.h"
 #include "slayer/core/log.h"
 #include "slayer/core/sha256.h"
 #include "slayer/eval/generation.h"
@@ -119,7 +118,7 @@ TaskResult evaluate_task(const CausalLM& model,
   const std::vector<Item> items = read_items(task, options.data_dir, options.items);
   TaskResult result{.metrics = {}, .config = config_of(task, tokenizer, options), .samples = {}};
   const std::string key = sha256(options.model_hash + compact_text(result.config) +
-                                 read_text_file(task.file) + task.name);
+                                 content_hash(task, options.data_dir) + task.name);
   const std::filesystem::path samples = samples_path(options, task.name);
   SampleJournal journal(samples, key);
   const RequestEncoder encoder(tokenizer, model.config.max_position_embeddings);

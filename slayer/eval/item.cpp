@@ -8,6 +8,8 @@
 
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
+#include "slayer/core/mapped_file.h"
+#include "slayer/core/sha256.h"
 #include "slayer/eval/python_random.h"
 
 namespace slayer {
@@ -333,6 +335,25 @@ std::vector<Item> read_items(const Task& task,
                  .hint = items.front().problem});
   }
   return items;
+}
+
+std::string content_hash(const Task& task, const std::filesystem::path& data_dir) {
+  std::vector<std::filesystem::path> files = files_of_split(data_dir, task.data_path, task.split);
+  if (!task.few_shot.split.empty()) {
+    std::ranges::move(files_of_split(data_dir, task.data_path, task.few_shot.split),
+                      std::back_inserter(files));
+  }
+  if (!task.description_file.empty()) {
+    files.push_back(data_dir / task.description_file);
+  }
+  Sha256 hash;
+  hash.update(sha256(read_text_file(task.file)));
+  for (const std::filesystem::path& file : files) {
+    const MappedFile mapped(file);
+    hash.update(fmt::format("{} {} ", file.filename().string(), mapped.bytes().size()));
+    hash.update(mapped.bytes());
+  }
+  return hash.hex_digest();
 }
 
 }  // namespace slayer

@@ -51,4 +51,8 @@ std::vector<Item> read_items(const Task& task,
                              const std::filesystem::path& data_dir,
                              const ItemOptions& options);
 
+/// SHA-256 of the task's file and of the files that its items are made from: what its results
+/// depend on besides the model and the options.
+std::string content_hash(const Task& task, const std::filesystem::path& data_dir);
+
 }  // namespace slayer

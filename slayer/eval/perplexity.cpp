@@ -1,7 +1,9 @@
 #include "slayer/eval/perplexity.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
 
 #include "slayer/core/error.h"
 
@@ -41,12 +43,21 @@ PerplexityResult summarize(std::vector<DocumentLoss> documents, const BootstrapO
     }
   }
   result.loss = loss / static_cast<double>(result.tokens);
-  result.perplexity = std::exp(result.loss);
+  if (std::isnan(result.loss)) {
+    throw Error({.item = "the model's loss on text",
+                 .found = "not a number",
+                 .expected = "one: its weights are not finite, or not for this arithmetic"});
+  }
+  result.perplexity = perplexity_of(result.loss);
   result.loss_interval = interval_over_documents(losses, tokens, options);
   return result;
 }
 
 }  // namespace
+
+double perplexity_of(double loss) {
+  return std::min(std::exp(loss), std::numeric_limits<double>::max());
+}
 
 std::vector<std::vector<TokenId>> encode_documents(const Tokenizer& tokenizer,
                                                    const std::vector<Document>& documents) {
@@ -101,6 +112,9 @@ PerplexityResult measure_perplexity(const CausalLM& model,
                  document.loss -= scores.front().loglikelihood;
                  document.tokens += tokens;
                  progress.advance(tokens);
+                 if (options.stop.stop_requested()) {
+                   throw Interrupted("run the same command again to start this text over");
+                 }
                });
   return summarize(std::move(losses), options.bootstrap);
 }
@@ -130,11 +144,11 @@ PerplexityChange compare_perplexity(const PerplexityResult& base,
   }
   PerplexityChange change;
   change.loss_difference = changed.loss - base.loss;
-  change.perplexity_ratio = std::exp(change.loss_difference);
+  change.perplexity_ratio = perplexity_of(change.loss_difference);
   change.difference_interval = interval_over_documents(differences, tokens, options);
   if (change.difference_interval) {
-    change.ratio_interval = Interval{.low = std::exp(change.difference_interval->low),
-                                     .high = std::exp(change.difference_interval->high)};
+    change.ratio_interval = Interval{.low = perplexity_of(change.difference_interval->low),
+                                     .high = perplexity_of(change.difference_interval->high)};
   }
   return change;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace slayer {
 
 struct PerplexityOptions {
   int64_t seq_len = 1024;  ///< Tokens of a window; windows of a document do not overlap.
+  std::stop_token stop = {};
   ScoringOptions scoring;
   BootstrapOptions bootstrap;
 };
@@ -41,7 +43,8 @@ std::vector<std::vector<TokenId>> encode_documents(const Tokenizer& tokenizer,
 
 /// Loss of `model` on documents that are already tokens. `progress` counts scored tokens; see
 /// `count_scored_tokens`.
-/// @throws Error when no document has two tokens, and for seq_len beyond the model's positions.
+/// @throws Error when no document has two tokens, for seq_len beyond the model's positions, and
+/// where the model gives no number; Interrupted when asked to stop.
 PerplexityResult measure_perplexity(const CausalLM& model,
                                     const std::vector<std::vector<TokenId>>& documents,
                                     const PerplexityOptions& options,
@@ -49,6 +52,9 @@ PerplexityResult measure_perplexity(const CausalLM& model,
 
 /// How many tokens `measure_perplexity` scores.
 int64_t count_scored_tokens(const std::vector<std::vector<TokenId>>& documents, int64_t seq_len);
+
+/// e^loss; of a model that has diverged beyond that, the largest number there is.
+double perplexity_of(double loss);
 
 /// Two models on the same documents.
 struct PerplexityChange {

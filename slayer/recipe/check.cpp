@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include "slayer/core/error.h"
+#include "slayer/data/documents.h"
+#include "slayer/data/mixture.h"
 #include "slayer/eval/dataset.h"
 #include "slayer/eval/item.h"
 #include "slayer/recipe/evaluate.h"
@@ -16,6 +18,7 @@ namespace {
 /// The first item of each task: its data are there, and of the columns that it names.
 void check_tasks(const EvalRecipe& recipe) {
   const TaskCatalogue catalogue = task_catalogue(recipe);
+  open_sandbox(recipe, catalogue);
   ItemOptions options;
   options.num_fewshot = recipe.num_fewshot;
   options.limit = 1;
@@ -33,6 +36,55 @@ void require_positions(const Recipe& recipe,
                  .item = key,
                  .found = fmt::format("{}", wanted),
                  .expected = fmt::format("at most the model's {} positions", positions)});
+  }
+}
+
+/// Some text, in the form that the training reads: its first document.
+void check_first_document(const TrainOptions& options) {
+  struct Enough {};
+  try {
+    for (const std::filesystem::path& file : find_document_files(patterns_of(options.data))) {
+      read_documents(file,
+                     {.format = options.format, .text_field = options.text_field},
+                     [](const Document&) { throw Enough(); });
+    }
+  } catch (const Enough&) {
+    return;
+  }
+  throw Error({.file = "--data", .found = "no text", .expected = "at least one document"});
+}
+
+/// Something to measure perplexity on.
+void check_held_out(const Recipe& recipe,
+                    const std::string& key,
+                    const std::vector<std::string>& patterns,
+                    const Tokenizer& tokenizer) {
+  for (const std::filesystem::path& file : find_document_files(patterns)) {
+    bool is_enough = false;
+    read_documents(file, {.text_field = recipe.eval.text_field}, [&](const Document& document) {
+      is_enough =
+          is_enough || tokenizer.encode(document.text, /*add_special_tokens=*/true).size() >= 2;
+    });
+    if (is_enough) {
+      return;
+    }
+  }
+  throw Error({.file = recipe.file.string(),
+               .item = key,
+               .found = "no document of two tokens",
+               .expected = "text to measure perplexity on"});
+}
+
+void check_prompts(const Recipe& recipe, const Tokenizer& tokenizer, int64_t positions) {
+  for (size_t i = 0; i < recipe.eval.prompts.size(); ++i) {
+    const auto tokens =
+        std::ssize(tokenizer.encode(recipe.eval.prompts[i], /*add_special_tokens=*/true));
+    if (tokens >= positions) {
+      throw Error({.file = recipe.file.string(),
+                   .item = fmt::format("eval.prompts[{}]", i),
+                   .found = fmt::format("{} tokens", tokens),
+                   .expected = fmt::format("fewer than the model's {} positions", positions)});
+    }
   }
 }
 
@@ -63,6 +115,7 @@ void Job::check_training(const TrainOptions& options, const char* table) const {
   if (options.format != DocumentFormat::kText) {
     ChatTemplate::from_side_files(base_.side_files(), recipe_.base.string());
   }
+  checked(recipe_.file.string(), table, [&] { check_first_document(options); });
 }
 
 void Job::check() const {
@@ -79,7 +132,10 @@ void Job::check() const {
   if (recipe_.probe) {
     check_probe(tokenizer);
   }
-  check_tasks(recipe_.eval);
+  check_held_out(recipe_, "eval.domain", recipe_.eval.domain, tokenizer);
+  check_held_out(recipe_, "eval.general", recipe_.eval.general, tokenizer);
+  check_prompts(recipe_, tokenizer, base_.config().max_position_embeddings);
+  checked(recipe_.file.string(), "", [&] { check_tasks(recipe_.eval); });
 }
 
 }  // namespace slayer

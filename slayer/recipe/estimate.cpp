@@ -141,9 +141,10 @@ Estimator::Training Estimator::training(const TrainOptions& options,
       options.seq_len.value_or(std::min(kMicroBatchTokens, config.max_position_embeddings));
   const int64_t micro_batch_size = options.micro_batch_size.value_or(
       std::clamp<int64_t>(kMicroBatchTokens / seq_len, 1, options.batch_size));
-  const double tokens = options.steps
-                            ? static_cast<double>(*options.steps * options.batch_size * seq_len)
-                            : text_tokens(options.data);
+  const double tokens = options.steps ? static_cast<double>(*options.steps) *
+                                            static_cast<double>(options.batch_size) *
+                                            static_cast<double>(seq_len)
+                                      : text_tokens(options.data);
   const int64_t trained = trained_parameters(set, config);
   const double share_in_graph = static_cast<double>(config.num_hidden_layers - set.layers.front()) /
                                 static_cast<double>(config.num_hidden_layers);

@@ -18,6 +18,9 @@ EvalRecipe read_eval_table(const JsonObject& object, const std::filesystem::path
   eval.general_tasks = strings(object, "general_tasks");
   eval.limit = optional_integer(object, "limit", 1);
   eval.num_fewshot = optional_integer(object, "num_fewshot", 0);
+  if (object.has("sandbox")) {
+    eval.sandbox = sandbox_kind_from_name(object.string("sandbox"));
+  }
   eval.tasks_dir = optional_path(object, "tasks_dir", folder);
   eval.data_dir = optional_path(object, "data_dir", folder);
   const char* const from_environment = std::getenv("SLAYER_DATA_DIR");

@@ -1,5 +1,8 @@
 #include "slayer/recipe/evaluate.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/error.h"
 #include "slayer/eval/evaluation.h"
@@ -47,6 +50,7 @@ void add_texts(const CausalLM& model,
                EvaluationFile& file) {
   PerplexityOptions options;
   options.seq_len = settings.recipe.seq_len;
+  options.stop = settings.stop;
   const Json config = {{"seq_len", options.seq_len},
                        {"dtype", torch_name(dtype_of(settings.dtype))},
                        {"adds_bos", !tokenizer.prefix_ids().empty()}};
@@ -79,6 +83,22 @@ std::vector<std::string> task_names(const EvalRecipe& recipe, const TaskCatalogu
   return resolve_tasks(catalogue, names);
 }
 
+std::optional<Sandbox> open_sandbox(const EvalRecipe& recipe, const TaskCatalogue& catalogue) {
+  const std::vector<std::string> names = task_names(recipe, catalogue);
+  const auto found = std::ranges::find_if(
+      names, [&](const std::string& name) { return runs_programs(catalogue.tasks.at(name)); });
+  if (found == names.end()) {
+    return std::nullopt;
+  }
+  if (!recipe.sandbox) {
+    throw Error({.file = "eval.sandbox",
+                 .found = "nothing",
+                 .expected = "bubblewrap or rlimits",
+                 .hint = "task " + *found + " runs the programs that the model writes"});
+  }
+  return std::optional<Sandbox>(std::in_place, *recipe.sandbox);
+}
+
 Json evaluate(const std::filesystem::path& path,
               const std::string& name,
               const std::filesystem::path& samples_folder,
@@ -99,6 +119,8 @@ Json evaluate(const std::filesystem::path& path,
   options.stop_tokens = stop_tokens(checkpoint);
   options.progress = settings.progress;
   options.stop = settings.stop;
+  const std::optional<Sandbox> sandbox = open_sandbox(settings.recipe, catalogue);
+  options.sandbox = sandbox ? &*sandbox : nullptr;
   std::filesystem::create_directories(samples_folder);
   for (const std::string& task : task_names(settings.recipe, catalogue)) {
     file.add_task(task, evaluate_task(model, tokenizer, catalogue.tasks.at(task), options));

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "slayer/core/json.h"
 #include "slayer/core/progress.h"
 #include "slayer/data/documents.h"
+#include "slayer/eval/sandbox.h"
 #include "slayer/eval/task.h"
 #include "slayer/recipe/recipe.h"
 
@@ -30,6 +32,10 @@ TaskCatalogue task_catalogue(const EvalRecipe& recipe);
 /// The names of all its tasks, groups taken apart: the domain's, then the general ones.
 /// @throws Error for a name that no task has.
 std::vector<std::string> task_names(const EvalRecipe& recipe, const TaskCatalogue& catalogue);
+
+/// Where the programs of the recipe's tasks run; nothing where they run none.
+/// @throws Error where the recipe names no sandbox for them, and as Sandbox.
+std::optional<Sandbox> open_sandbox(const EvalRecipe& recipe, const TaskCatalogue& catalogue);
 
 /// Perplexity of a checkpoint on the domain's and the general held-out text, its results on the
 /// tasks, and how it goes on with the prompts, greedily: an evaluation's JSON (evaluation_file.h)

@@ -7,10 +7,13 @@
 #include "slayer/core/sha256.h"
 #include "slayer/data/documents.h"
 #include "slayer/data/mixture.h"
+#include "slayer/eval/item.h"
+#include "slayer/eval/task_folder.h"
 #include "slayer/model/device.h"
 #include "slayer/recipe/evaluate.h"
 #include "slayer/recipe/overlap.h"
 #include "slayer/recipe/values.h"
+#include "slayer/train/folder.h"
 #include "slayer/train/peft_adapter.h"
 
 // The stages of a job: what each reads and makes. What it does stands in work.cpp.
@@ -20,12 +23,16 @@ namespace {
 
 std::string hash_of(const std::filesystem::path& path) { return Checkpoint::open(path).hash(); }
 
-/// SHA-256 of the files' content, in order.
+/// SHA-256 of the files' content and endings, which say how it is read, in order.
 std::string content_hash(const std::vector<std::string>& patterns) {
   Sha256 hash;
   for (const std::filesystem::path& file : find_document_files(patterns_of(patterns))) {
     const MappedFile mapped(file);
-    hash.update(fmt::format("{} ", mapped.bytes().size()));
+    const bool is_packed = file.extension() == ".gz" || file.extension() == ".zst";
+    hash.update(fmt::format("{}{} {} ",
+                            is_packed ? file.stem().extension().string() : "",
+                            file.extension().string(),
+                            mapped.bytes().size()));
     hash.update(mapped.bytes());
   }
   return hash.hex_digest();
@@ -42,6 +49,24 @@ void add_content(Json& inputs, const char* key, const std::vector<std::string>& 
   if (!patterns.empty()) {
     inputs[key] = content_hash(patterns);
   }
+}
+
+/// Adds the content of tasks, for the same reason.
+void add_tasks(Json& inputs, const std::vector<std::string>& tasks, const EvalRecipe& eval) {
+  if (tasks.empty()) {
+    return;
+  }
+  TaskCatalogue catalogue =
+      read_task_folder(eval.tasks_dir.empty() ? default_task_folder() : eval.tasks_dir);
+  for (const std::string& name : resolve_tasks(catalogue, add_own_tasks(tasks, catalogue))) {
+    inputs["tasks"][name] = content_hash(catalogue.tasks.at(name), eval.data_dir);
+  }
+}
+
+std::vector<std::string> all_tasks(const EvalRecipe& eval) {
+  std::vector<std::string> tasks = eval.domain_tasks;
+  tasks.insert(tasks.end(), eval.general_tasks.begin(), eval.general_tasks.end());
+  return tasks;
 }
 
 }  // namespace
@@ -96,6 +121,12 @@ Json Job::probe_inputs() const {
   add_content(inputs, "text", recipe_.probe->plain.text);
   add_content(inputs, "domain", recipe_.probe->domain.text);
   add_content(inputs, "general", recipe_.probe->general.text);
+  std::vector<std::string> tasks;
+  for (const ProbeSources* const sources :
+       {&recipe_.probe->plain, &recipe_.probe->domain, &recipe_.probe->general}) {
+    tasks.insert(tasks.end(), sources->tasks.begin(), sources->tasks.end());
+  }
+  add_tasks(inputs, tasks, recipe_.eval);
   return inputs;
 }
 
@@ -140,11 +171,13 @@ Json Job::eval_inputs(const std::filesystem::path& model) const {
   for (const char* const path : {"domain", "general", "data_dir", "tasks_dir"}) {
     settings.erase(path);
   }
-  return {{"model", hash_of(model)},
-          {"settings", settings},
-          {"dtype", recipe_.dtype},
-          {"domain", content_hash(recipe_.eval.domain)},
-          {"general", content_hash(recipe_.eval.general)}};
+  Json inputs = {{"model", hash_of(model)},
+                 {"settings", settings},
+                 {"dtype", recipe_.dtype},
+                 {"domain", content_hash(recipe_.eval.domain)},
+                 {"general", content_hash(recipe_.eval.general)}};
+  add_tasks(inputs, all_tasks(recipe_.eval), recipe_.eval);
+  return inputs;
 }
 
 Stage Job::stage(const std::string& name,
@@ -207,6 +240,7 @@ Stage Job::training_stage(const Training& training) const {
   Stage made = stage(training.name, training.folder, model);
   made.reads = {training.checkpoint};
   made.work = {model, std::filesystem::path(training.name) / "checkpoints"};
+  made.discard = [training] { TrainFolder(training.out()).clear(); };
   made.inputs = [this, training] { return training_inputs(training); };
   made.make = [this, training](bool goes_on) { train(training, goes_on); };
   return made;
@@ -245,7 +279,8 @@ Stage Job::overlap_stage() const {
   Stage overlap = stage("overlap", folders_.sft, "overlap.json");
   overlap.inputs = [this] {
     Json inputs = {{"train", content_hash(recipe_.train.data)},
-                   {"train_field", recipe_.train.text_field},
+                   {"train_rows", {name_of(recipe_.train.format), recipe_.train.text_field}},
+                   {"text_field", recipe_.eval.text_field},
                    {"domain", content_hash(recipe_.eval.domain)},
                    {"general", content_hash(recipe_.eval.general)},
                    {"domain_tasks", recipe_.eval.domain_tasks},
@@ -253,7 +288,9 @@ Stage Job::overlap_stage() const {
                    {"limit", recipe_.eval.limit ? Json(*recipe_.eval.limit) : Json()}};
     if (recipe_.sft) {
       add_content(inputs, "sft", recipe_.sft->data);
+      inputs["sft_rows"] = {name_of(recipe_.sft->format), recipe_.sft->text_field};
     }
+    add_tasks(inputs, all_tasks(recipe_.eval), recipe_.eval);
     return inputs;
   };
   overlap.make = [this](bool) {

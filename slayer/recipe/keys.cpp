@@ -103,7 +103,8 @@ const std::map<std::string, std::vector<std::string_view>>& recipe_keys() {
         "data_dir",
         "tasks_dir",
         "limit",
-        "num_fewshot"}},
+        "num_fewshot",
+        "sandbox"}},
       {"export", {"gguf", "pack"}},
   };
   return kKeys;

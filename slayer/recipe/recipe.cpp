@@ -124,7 +124,7 @@ Recipe parse(const std::filesystem::path& file, const std::string& text, const J
   const JsonObject root(recipe.json, file.string());
   root.refuse_unknown_keys(recipe_keys().at(""));
   const std::filesystem::path folder = file.parent_path();
-  recipe.base = (folder / root.string("base")).lexically_normal();
+  recipe.base = path_of(root, "base", root.string("base"), folder);
   recipe.import_dtype = root.string_or("import_dtype", recipe.import_dtype);
   recipe.dtype = root.string_or("dtype", recipe.dtype);
   recipe.device = root.string_or("device", recipe.device);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "slayer/core/json.h"
+#include "slayer/eval/sandbox.h"
 #include "slayer/probe/auto_plan.h"
 #include "slayer/probe/probe_request.h"
 #include "slayer/surgery/plan.h"
@@ -44,6 +45,7 @@ struct EvalRecipe {
   std::filesystem::path tasks_dir;         ///< Of task files; empty: slayer's own.
   std::optional<int64_t> limit;            ///< Only the first items of each task.
   std::optional<int64_t> num_fewshot;      ///< Instead of each task's own.
+  std::optional<SandboxKind> sandbox;      ///< Where programs that the models write may run.
 };
 
 /// [export]: what else the trained model is written as, beside its Hugging Face folder.

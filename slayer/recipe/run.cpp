@@ -266,15 +266,20 @@ void check_inputs(const Stage& stage) {
   }
 }
 
-void do_stages(const std::vector<JobStage>& stages,
-               const std::vector<Need>& needs,
-               const StageChoice& choice,
-               const RunControl& control,
-               const Json& record) {
+/// @return the first stage that is still to do where some were left out; empty: all is done.
+std::string do_stages(const std::vector<JobStage>& stages,
+                      const std::vector<Need>& needs,
+                      const StageChoice& choice,
+                      const RunControl& control,
+                      const Json& record) {
+  std::string next;
   for (size_t i = 0; i < stages.size(); ++i) {
     const Stage& stage = stages[i].stage;
     const std::string title = fmt::format("[{}/{}] {}", i + 1, stages.size(), stage.title());
     if (needs[i] == Need::kLeftOut) {
+      if (next.empty() && !is_up_to_date(stage)) {
+        next = stage.title();
+      }
       continue;
     }
     if (!choice.only.empty()) {
@@ -294,6 +299,7 @@ void do_stages(const std::vector<JobStage>& stages,
     log_info(title);
     make_stage(stage, /*anew=*/needs[i] == Need::kAgain, record);
   }
+  return next;
 }
 
 }  // namespace
@@ -310,12 +316,9 @@ Json run_recipe(const Recipe& recipe,
   check_machine(stages, needs, estimators_of(jobs, /*flops=*/1.0), out);
   const FolderLock lock(out);
   const Json record = write_record(recipe, jobs, out);
-  do_stages(stages, needs, choice, control, record);
-  const bool is_finished = std::ranges::all_of(stages, [](const JobStage& entry) {
-    return std::filesystem::exists(entry.stage.output_path());
-  });
-  if (!is_finished) {
-    return {{"format", 1}, {"is_finished", false}};
+  const std::string next = do_stages(stages, needs, choice, control, record);
+  if (!next.empty()) {
+    return {{"format", 1}, {"is_finished", false}, {"next", next}};
   }
   Json summary;
   for (const std::unique_ptr<Job>& job : jobs) {
@@ -331,9 +334,9 @@ Json run_recipe(const Recipe& recipe,
   return summary;
 }
 
-std::string describe_run(const Recipe& recipe,
-                         const std::filesystem::path& out,
-                         const StageChoice& choice) {
+std::vector<StageForecast> forecast_run(const Recipe& recipe,
+                                        const std::filesystem::path& out,
+                                        const StageChoice& choice) {
   const Jobs jobs = make_jobs(recipe, out, {});
   prepare(recipe, jobs, out);
   const std::vector<JobStage> stages = stages_of(jobs);
@@ -341,21 +344,44 @@ std::string describe_run(const Recipe& recipe,
   const std::vector<Need> needs = needs_of(stages, choice);
   const Estimators estimators = estimators_of(jobs, measured_flops(recipe));
   check_machine(stages, needs, estimators, out);
-  std::string lines;
+  std::vector<StageForecast> forecasts;
   for (size_t i = 0; i < stages.size(); ++i) {
     const Stage& stage = stages[i].stage;
     const bool is_to_do = needs[i] == Need::kToDo || needs[i] == Need::kAgain;
-    const std::string line =
-        fmt::format("{:<16} {:<11} {:<40} {}",
-                    stage.title(),
-                    is_to_do                      ? "to do"
-                    : needs[i] == Need::kUpToDate ? "up to date"
-                                                  : "left out",
-                    is_to_do ? describe_estimate(estimators.at(stages[i].job).of(stage.name)) : "",
-                    stage.output_path().string());
-    lines += line + "\n";
+    forecasts.push_back(
+        {.stage = stage.title(),
+         .status = is_to_do                      ? "to do"
+                   : needs[i] == Need::kUpToDate ? "up to date"
+                                                 : "left out",
+         .estimate = is_to_do ? estimators.at(stages[i].job).of(stage.name) : StageEstimate(),
+         .output = stage.output_path()});
+  }
+  return forecasts;
+}
+
+std::string describe(const std::vector<StageForecast>& stages) {
+  std::string lines;
+  for (const StageForecast& stage : stages) {
+    lines += fmt::format("{:<16} {:<11} {:<40} {}\n",
+                         stage.stage,
+                         stage.status,
+                         describe_estimate(stage.estimate),
+                         stage.output.string());
   }
   return lines;
+}
+
+Json to_json(const std::vector<StageForecast>& stages) {
+  Json all = Json::array();
+  for (const StageForecast& stage : stages) {
+    all.push_back({{"stage", stage.stage},
+                   {"status", stage.status},
+                   {"seconds", stage.estimate.seconds},
+                   {"memory_bytes", stage.estimate.memory_bytes},
+                   {"disk_bytes", stage.estimate.disk_bytes},
+                   {"output", stage.output.string()}});
+  }
+  return {{"format", 1}, {"stages", all}};
 }
 
 }  // namespace slayer

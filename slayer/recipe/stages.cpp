@@ -36,12 +36,34 @@ void add_differences(const Json& before, const Json& now, std::vector<std::strin
   }
 }
 
+/// Sizes of a folder's files by name; null of a file, which may be edited by hand.
+Json sizes_of(const std::filesystem::path& output) {
+  Json sizes;
+  if (std::filesystem::is_directory(output)) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(output)) {
+      if (entry.is_regular_file()) {
+        sizes[entry.path().lexically_relative(output).generic_string()] = entry.file_size();
+      }
+    }
+  }
+  return sizes;
+}
+
+/// Whether the output holds the files that were made; others may have come.
+bool holds_files(const std::filesystem::path& output, const Json& sizes) {
+  return std::ranges::all_of(sizes.items(), [&](const auto& file) {
+    std::error_code missing;
+    return std::filesystem::file_size(output / file.key(), missing) == file.value() && !missing;
+  });
+}
+
 }  // namespace
 
 bool is_up_to_date(const Stage& stage) {
   const Json made = stamp_of(stage);
   return !made.is_null() && made.value("is_done", false) &&
          std::filesystem::exists(stage.output_path()) &&
+         holds_files(stage.output_path(), made.value("files", Json())) &&
          made.value("inputs", Json()) == stage.inputs();
 }
 
@@ -50,6 +72,8 @@ std::string changed_inputs(const Stage& stage) {
   std::vector<std::string> keys;
   if (!made.is_null()) {
     add_differences(made.value("inputs", Json::object()), stage.inputs(), keys);
+  } else if (holds_work(stage)) {
+    keys.push_back("unknown: " + stamp_file(stage).filename().string() + " is gone");
   }
   return fmt::format("{}", fmt::join(keys, ", "));
 }
@@ -65,6 +89,10 @@ void make_stage(const Stage& stage, bool anew, const Json& made_by) {
   const Json inputs = stage.inputs();
   const Json before = stamp_of(stage);
   const bool goes_on = !anew && !before.is_null() && before.value("inputs", Json()) == inputs;
+  if (!goes_on &&
+      stage.discard) {  // Before the stamp says that what lies there is of these inputs.
+    stage.discard();
+  }
   write_json_file(stamp_file(stage), {{"inputs", inputs}, {"is_done", false}});
   const auto begin = std::chrono::steady_clock::now();
   const double cpu_begin = process_cpu_seconds();
@@ -74,6 +102,7 @@ void make_stage(const Stage& stage, bool anew, const Json& made_by) {
   write_json_file(stamp_file(stage),
                   {{"inputs", inputs},
                    {"is_done", true},
+                   {"files", sizes_of(stage.output_path())},
                    {"seconds", seconds.count()},
                    {"cpu_seconds", process_cpu_seconds() - cpu_begin},
                    {"peak_bytes", peak_memory()},

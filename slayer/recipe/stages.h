@@ -26,22 +26,26 @@ struct Stage {
   std::vector<std::filesystem::path> reads = {};
   /// Below the folder: what took so long to make that it is not replaced unasked.
   std::vector<std::filesystem::path> work = {};
+  std::function<void()> discard = {};  ///< Removes the work.
 
   std::string title() const { return variant.empty() ? name : name + " " + variant; }
   std::filesystem::path output_path() const { return folder / output; }
 };
 
+/// Whether its output is there, of an output folder all files in their sizes, and its inputs are as
+/// they were.
 bool is_up_to_date(const Stage& stage);
 
 /// The inputs in which a former attempt, finished or cut short, differs from now, as "steps, data";
-/// empty where it does not, or there was none.
+/// empty where it does not, or there was none. Of work without a stamp nobody knows.
 std::string changed_inputs(const Stage& stage);
 
 /// Whether some of the stage's work lies there, finished or not.
 bool holds_work(const Stage& stage);
 
-/// Makes the stage's output and notes that it did. `anew`: whatever a former attempt left.
-/// `made_by`: the recipe, program and machine, which the stamp remembers.
+/// Makes the stage's output and notes that it did. `anew`: whatever a former attempt left. Work
+/// that it does not go on from is removed. `made_by`: the recipe, program and machine, which the
+/// stamp remembers.
 void make_stage(const Stage& stage, bool anew = false, const Json& made_by = {});
 
 /// What a stage took.

@@ -1,6 +1,5 @@
 #include "slayer/recipe/summary.h"
 
-#include <cmath>
 #include <string>
 
 #include "slayer/checkpoint/config.h"
@@ -27,11 +26,11 @@ Json sizes(const Job& job, const Plan& plan, const TrainableSet& trained) {
             {"trained_parameters", trained_parameters(trained, changed)}}}};
 }
 
-Json perplexity_of(const PerplexityResult& result) {
+Json perplexity_json(const PerplexityResult& result) {
   Json json = {{"perplexity", result.perplexity}};
   if (result.loss_interval) {
-    json["low"] = std::exp(result.loss_interval->low);
-    json["high"] = std::exp(result.loss_interval->high);
+    json["low"] = perplexity_of(result.loss_interval->low);
+    json["high"] = perplexity_of(result.loss_interval->high);
   }
   return json;
 }
@@ -45,8 +44,8 @@ Json compare_on(const std::string& kind,
   const PerplexityChange change = compare_perplexity(base, changed, {});
   Json json = {{"documents", base.documents.size()},
                {"tokens", base.tokens},
-               {"base", perplexity_of(base)},
-               {"new", perplexity_of(changed)},
+               {"base", perplexity_json(base)},
+               {"new", perplexity_json(changed)},
                {"change", change.perplexity_ratio - 1.0}};
   if (change.ratio_interval) {
     json["change_low"] = change.ratio_interval->low - 1.0;
@@ -125,6 +124,7 @@ Json summarize_job(const Job& job) {
   const EvaluationFile changed = EvaluationFile::read(folders.own / "eval" / "new.json");
   Json summary = {{"format", 1},
                   {"base", job.recipe().base.filename().string()},
+                  {"has_probe", job.recipe().probe.has_value()},
                   {"plan", describe_plan(job, plan, trainings)},
                   {"models", sizes(job, plan, trainings.train)},
                   {"train", describe_training(job.recipe().train, trainings.train)},

@@ -64,10 +64,20 @@ std::optional<double> optional_number(const JsonObject& object, std::string_view
   return object.has(key) ? std::optional(object.number(key)) : std::nullopt;
 }
 
+std::filesystem::path path_of(const JsonObject& object,
+                              std::string_view key,
+                              const std::string& text,
+                              const std::filesystem::path& folder) {
+  if (text.find('\0') != std::string::npos) {
+    object.fail(key, printable(text), "a path");
+  }
+  return (folder / text).lexically_normal();
+}
+
 std::filesystem::path optional_path(const JsonObject& object,
                                     std::string_view key,
                                     const std::filesystem::path& folder) {
-  return object.has(key) ? (folder / object.string(key)).lexically_normal()
+  return object.has(key) ? path_of(object, key, object.string(key), folder)
                          : std::filesystem::path();
 }
 
@@ -76,7 +86,7 @@ std::vector<std::string> optional_text_files(const JsonObject& object,
                                              const std::filesystem::path& folder) {
   std::vector<std::string> patterns;
   for (const std::string& pattern : strings(object, key)) {
-    patterns.push_back((folder / pattern).lexically_normal().string());
+    patterns.push_back(path_of(object, key, pattern, folder).string());
   }
   if (!patterns.empty()) {
     checked(object.file(), "", [&] { return find_document_files(patterns_of(patterns)); });

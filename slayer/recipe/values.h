@@ -28,6 +28,12 @@ std::optional<int64_t> optional_integer(const JsonObject& object,
                                         int64_t low);
 std::optional<double> optional_number(const JsonObject& object, std::string_view key);
 
+/// A key's path, from the recipe's folder. @throws Error for what no path can be.
+std::filesystem::path path_of(const JsonObject& object,
+                              std::string_view key,
+                              const std::string& text,
+                              const std::filesystem::path& folder);
+
 /// A path from the recipe's folder; empty where the key is missing.
 std::filesystem::path optional_path(const JsonObject& object,
                                     std::string_view key,

@@ -1,6 +1,7 @@
 #include "slayer/recipe/variants.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <utility>
 
 #include "slayer/core/error.h"
@@ -94,7 +95,14 @@ std::vector<RecipeVariant> expand_variants(const JsonObject& recipe) {
       }
     }
   }
+  constexpr size_t kLongestName = 200;  // Of a folder, with room for the endings of files.
   for (size_t i = 0; i < variants.size(); ++i) {
+    if (variants[i].name.size() > kLongestName) {
+      recipe.fail(
+          "variants",
+          printable(variants[i].name) + fmt::format(" of {} bytes", variants[i].name.size()),
+          fmt::format("names of at most {}", kLongestName));
+    }
     for (size_t j = 0; j < i; ++j) {
       if (variants[i].json == variants[j].json || variants[i].name == variants[j].name) {
         recipe.fail(

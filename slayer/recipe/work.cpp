@@ -16,6 +16,7 @@
 #include "slayer/surgery/pack.h"
 #include "slayer/surgery/summary.h"
 #include "slayer/tokenizer/tokenizer.h"
+#include "slayer/train/folder.h"
 #include "slayer/train/trainer.h"
 
 // What each stage does.
@@ -127,7 +128,10 @@ void Job::train(const Training& training, bool goes_on) const {
   TrainOptions options = *training.options;
   options.checkpoint = training.checkpoint;
   options.out = training.out();
-  options.force = !goes_on;
+  if (const TrainFolder folder(options.out); goes_on && folder.stored_settings()) {
+    options.threads.reset();  // It goes on with those it began with: others give other last bits.
+    std::filesystem::remove_all(folder.model());  // Not whole, or the stage would not run.
+  }
   const TrainControl control{.progress = control_.progress, .stop = control_.stop};
   const TrainJob job = prepare(options, control);
   log_info(describe(job, forecast(job)));

@@ -69,12 +69,13 @@ std::string mean_drop(const JsonObject& compare) {
   }
   const JsonObject forgetting = compare.object("forgetting");
   const double drop = forgetting.number("mean_drop");
-  return fmt::format("; mean accuracy on general tasks {} by {:.3f} (change {:+.3f} to {:+.3f}{})",
-                     drop > 0.0 ? "fell" : "rose",
-                     std::abs(drop),
-                     -forgetting.number("high"),
-                     -forgetting.number("low"),
-                     noise_note(is_within_noise(forgetting, "low", "high")));
+  const std::string size = fmt::format("{:.3f}", std::abs(drop));
+  return fmt::format(
+      "; mean accuracy on general tasks {} (change {:+.3f} to {:+.3f}{})",
+      size == "0.000" ? "stayed as it was" : (drop > 0.0 ? "fell by " : "rose by ") + size,
+      0.0 - forgetting.number("high"),
+      0.0 - forgetting.number("low"),
+      noise_note(is_within_noise(forgetting, "low", "high")));
 }
 
 std::string gained(const JsonObject& summary, const JsonObject* compare) {

@@ -100,7 +100,10 @@ Json read_run(const std::filesystem::path& run) {
     data["summary"] = summary;
   }
   add("plan", "plan.json");
-  add("probe", "probe.json");
+  if (summary.is_null() ||
+      summary.value("has_probe", true)) {  // Else a former recipe's may lie there.
+    add("probe", "probe.json");
+  }
   add("compare", "compare.json");
   add("overlap", "overlap.json");
   add("machine", "run.json");
@@ -116,7 +119,7 @@ Json read_run(const std::filesystem::path& run) {
     }
   };
   add_curves("training", "train/metrics.jsonl");
-  if (summary.is_null() || summary.contains("sft")) {  // Else a former recipe's may lie there.
+  if (summary.is_null() || summary.contains("sft")) {  // As of the probe.
     add_curves("sft_training", "sft/metrics.jsonl");
   }
   const std::filesystem::path recipe = file_of(run, summary, "recipe", "recipe.toml");

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <array>
+#include <fmt/format.h>
 #include <map>
 #include <utility>
 
@@ -144,6 +145,21 @@ class TextReader final {
   DocumentEncoder encoder_;
 };
 
+/// Of conversations, only what the assistant says is learnt: some of it must stand in a sequence.
+void require_targets(const TrainJob& job) {
+  const TrainingData data = job.data();
+  for (int64_t draw = 0; draw < data.draws_per_epoch(); ++draw) {
+    if (data.at(draw).target_count > 0) {
+      return;
+    }
+  }
+  throw Error(
+      {.file = job.sources.front().corpus.source.files.front().string(),
+       .found = fmt::format("nothing to learn in sequences of {} tokens", job.choices.seq_len),
+       .expected = "an assistant's turn within them",
+       .hint = "a larger --seq-len?"});
+}
+
 std::string key_of(const WatchedText& text) { return text.documents.empty() ? "" : text.key(); }
 
 }  // namespace
@@ -201,6 +217,7 @@ TrainJob prepare(const TrainOptions& asked, const TrainControl& control) {
                .document_tokens = reader.document_tokens(),
                .padding = padding,
                .settings = {}};
+  require_targets(job);
   if (!job.options.recompute) {
     job.choices.recompute = is_short_of_memory(job);
   }

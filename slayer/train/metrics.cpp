@@ -1,12 +1,12 @@
 #include "slayer/train/metrics.h"
 
-#include <cmath>
 #include <sstream>
 #include <string>
 
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
 #include "slayer/core/json.h"
+#include "slayer/eval/perplexity.h"
 
 namespace slayer {
 namespace fs = std::filesystem;
@@ -36,7 +36,7 @@ std::string lines_until(const fs::path& path, int64_t last_step, std::vector<dou
 void add_watched(Json& line, const std::string& name, std::optional<double> loss) {
   if (loss) {
     line[name + "_loss"] = *loss;
-    line[name + "_perplexity"] = std::exp(*loss);
+    line[name + "_perplexity"] = perplexity_of(*loss);
   }
 }
 

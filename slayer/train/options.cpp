@@ -22,7 +22,8 @@ void require_count(const std::string& option, std::optional<int64_t> value, int6
   if (value && (*value < low || *value > kLargestCount)) {
     throw Error({.file = option,
                  .found = fmt::format("{}", *value),
-                 .expected = fmt::format("at least {}", low)});
+                 .expected = *value < low ? fmt::format("at least {}", low)
+                                          : fmt::format("at most {}", kLargestCount)});
   }
 }
 

@@ -22,6 +22,10 @@ TEST(Error, LeavesOutWhatIsNotKnown) {
 
 TEST(Printable, EscapesControlCharactersAndCutsLongText) {
   EXPECT_EQ(printable("a\nb\xff"), "a\\x0ab\\xff");
+  EXPECT_EQ(printable("\xc2\x85\xe2\x80\xae"), "\\xc2\\x85\\xe2\\x80\\xae")
+      << "C1 and a bidi override";
+  EXPECT_EQ(printable("Gesetz \u00a7 7 \u6cd5", 10), "Gesetz \u00a7 7...")
+      << "characters are counted, not bytes";
   EXPECT_EQ(printable("abcdef", 3), "abc...");
 }
 

@@ -56,6 +56,29 @@ TEST_F(Stages, AreStaleWhenTheOutputIsGone) {
   EXPECT_FALSE(is_up_to_date(stage()));
 }
 
+TEST_F(Stages, DiscardOtherWorkBeforeTheyCanBeTakenForIt) {
+  Stage other = stage();
+  other.work = {"cake"};
+  other.discard = [this] { std::filesystem::remove(folder_ / "cake"); };
+  make_stage(other);
+  flour_ = 2;
+  fails_ = true;
+  EXPECT_THROW(make_stage(other), std::runtime_error);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "cake")) << "of the flour before";
+}
+
+TEST_F(Stages, AreStaleWhenAFileOfTheOutputIsGone) {
+  Stage folder = stage();
+  folder.make = [this](bool) { write_text_file(folder_ / "cake/slice", "cake"); };
+  make_stage(folder);
+  write_text_file(folder_ / "cake/crumb", "");
+  EXPECT_TRUE(is_up_to_date(folder)) << "others may come";
+  write_text_file(folder_ / "cake/slice", "cak");
+  EXPECT_FALSE(is_up_to_date(folder));
+  std::filesystem::remove(folder_ / "cake/slice");
+  EXPECT_FALSE(is_up_to_date(folder));
+}
+
 TEST_F(Stages, GoOnAfterBeingCutShort) {
   fails_ = true;
   EXPECT_THROW(make_stage(stage()), std::runtime_error);
