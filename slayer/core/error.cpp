@@ -32,10 +32,11 @@ std::string compose(const ErrorParts& parts) {
 
 constexpr size_t kLongestCharacter = 4;  // Bytes.
 
-/// C0, C1, and what turns the direction of the text around it.
+/// C0, C1, and what ends a line or turns the direction of the text around it.
 bool is_control(char32_t character) {
-  return character < 0x20 || (character >= 0x7f && character < 0xa0) ||
-         (character >= 0x202a && character <= 0x202e) ||
+  return character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x061c ||
+         character == 0x200e || character == 0x200f ||
+         (character >= 0x2028 && character <= 0x202e) ||
          (character >= 0x2066 && character <= 0x2069);
 }
 

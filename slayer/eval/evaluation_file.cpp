@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -117,6 +118,11 @@ void EvaluationFile::add_text(const std::string& name,
                               const PerplexityResult& result,
                               const Json& config) {
   const std::string key = "text:" + name;
+  if (!std::isfinite(result.loss)) {  // As which JSON has no number.
+    throw Error({.item = key,
+                 .found = fmt::format("a loss of {}", result.loss),
+                 .expected = "a number: the model has diverged, or is not for this arithmetic"});
+  }
   Json metrics = perplexity_to_json(result);
   Json items = {{"loss", Json::array()}, {"tokens", Json::array()}};
   for (const DocumentLoss& document : result.documents) {

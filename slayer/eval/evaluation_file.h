@@ -32,7 +32,7 @@ class EvaluationFile final {
   /// The mean over the items of the group's tasks, all of which must have been added.
   void add_group(const TaskGroup& group);
 
-  /// Under "text:<name>".
+  /// Under "text:<name>". @throws Error for a loss that is no number.
   void add_text(const std::string& name, const PerplexityResult& result, const Json& config);
 
   /// What add_text was given. @throws Error when the file has no such text.

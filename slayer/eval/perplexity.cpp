@@ -43,11 +43,6 @@ PerplexityResult summarize(std::vector<DocumentLoss> documents, const BootstrapO
     }
   }
   result.loss = loss / static_cast<double>(result.tokens);
-  if (std::isnan(result.loss)) {
-    throw Error({.item = "the model's loss on text",
-                 .found = "not a number",
-                 .expected = "one: its weights are not finite, or not for this arithmetic"});
-  }
   result.perplexity = perplexity_of(result.loss);
   result.loss_interval = interval_over_documents(losses, tokens, options);
   return result;

@@ -43,8 +43,8 @@ std::vector<std::vector<TokenId>> encode_documents(const Tokenizer& tokenizer,
 
 /// Loss of `model` on documents that are already tokens. `progress` counts scored tokens; see
 /// `count_scored_tokens`.
-/// @throws Error when no document has two tokens, for seq_len beyond the model's positions, and
-/// where the model gives no number; Interrupted when asked to stop.
+/// @throws Error when no document has two tokens, and for seq_len beyond the model's positions;
+/// Interrupted when asked to stop.
 PerplexityResult measure_perplexity(const CausalLM& model,
                                     const std::vector<std::vector<TokenId>>& documents,
                                     const PerplexityOptions& options,

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <functional>
 
 #include "slayer/core/error.h"
 #include "slayer/data/documents.h"
@@ -18,7 +19,7 @@ namespace {
 /// The first item of each task: its data are there, and of the columns that it names.
 void check_tasks(const EvalRecipe& recipe) {
   const TaskCatalogue catalogue = task_catalogue(recipe);
-  open_sandbox(recipe, catalogue);
+  require_sandbox(recipe, catalogue);
   ItemOptions options;
   options.num_fewshot = recipe.num_fewshot;
   options.limit = 1;
@@ -39,19 +40,31 @@ void require_positions(const Recipe& recipe,
   }
 }
 
-/// Some text, in the form that the training reads: its first document.
-void check_first_document(const TrainOptions& options) {
-  struct Enough {};
+/// Whether some document of the files is looked for; those after it are not read.
+bool has_document(const std::vector<std::string>& patterns,
+                  const DocumentSource& source,
+                  const std::function<bool(const Document&)>& is_looked_for) {
+  struct Found {};
   try {
-    for (const std::filesystem::path& file : find_document_files(patterns_of(options.data))) {
-      read_documents(file,
-                     {.format = options.format, .text_field = options.text_field},
-                     [](const Document&) { throw Enough(); });
+    for (const std::filesystem::path& file : find_document_files(patterns)) {
+      read_documents(file, source, [&](const Document& document) {
+        if (is_looked_for(document)) {
+          throw Found();
+        }
+      });
     }
-  } catch (const Enough&) {
-    return;
+  } catch (const Found&) {
+    return true;
   }
-  throw Error({.file = "--data", .found = "no text", .expected = "at least one document"});
+  return false;
+}
+
+/// A document in the form that the training reads.
+void check_first_document(const TrainOptions& options) {
+  const DocumentSource source{.format = options.format, .text_field = options.text_field};
+  if (!has_document(patterns_of(options.data), source, [](const Document&) { return true; })) {
+    throw Error({.file = "--data", .found = "no text", .expected = "at least one document"});
+  }
 }
 
 /// Something to measure perplexity on.
@@ -59,20 +72,15 @@ void check_held_out(const Recipe& recipe,
                     const std::string& key,
                     const std::vector<std::string>& patterns,
                     const Tokenizer& tokenizer) {
-  for (const std::filesystem::path& file : find_document_files(patterns)) {
-    bool is_enough = false;
-    read_documents(file, {.text_field = recipe.eval.text_field}, [&](const Document& document) {
-      is_enough =
-          is_enough || tokenizer.encode(document.text, /*add_special_tokens=*/true).size() >= 2;
-    });
-    if (is_enough) {
-      return;
-    }
+  const auto is_scored = [&](const Document& document) {
+    return tokenizer.encode(document.text, /*add_special_tokens=*/true).size() >= 2;
+  };
+  if (!has_document(patterns, {.text_field = recipe.eval.text_field}, is_scored)) {
+    throw Error({.file = recipe.file.string(),
+                 .item = key,
+                 .found = "no document of two tokens",
+                 .expected = "text to measure perplexity on"});
   }
-  throw Error({.file = recipe.file.string(),
-               .item = key,
-               .found = "no document of two tokens",
-               .expected = "text to measure perplexity on"});
 }
 
 void check_prompts(const Recipe& recipe, const Tokenizer& tokenizer, int64_t positions) {

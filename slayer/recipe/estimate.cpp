@@ -146,7 +146,8 @@ Estimator::Training Estimator::training(const TrainOptions& options,
                                             static_cast<double>(seq_len)
                                       : text_tokens(options.data);
   const int64_t trained = trained_parameters(set, config);
-  const double share_in_graph = static_cast<double>(config.num_hidden_layers - set.layers.front()) /
+  const int64_t lowest = set.layers.empty() ? config.num_hidden_layers : set.layers.front();
+  const double share_in_graph = static_cast<double>(config.num_hidden_layers - lowest) /
                                 static_cast<double>(config.num_hidden_layers);
   Training needs;
   // A product forward; backward one for the activations in the graph and one for what trains.

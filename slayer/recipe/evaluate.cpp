@@ -1,7 +1,6 @@
 #include "slayer/recipe/evaluate.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "slayer/checkpoint/checkpoint.h"
 #include "slayer/core/error.h"
@@ -83,7 +82,8 @@ std::vector<std::string> task_names(const EvalRecipe& recipe, const TaskCatalogu
   return resolve_tasks(catalogue, names);
 }
 
-std::optional<Sandbox> open_sandbox(const EvalRecipe& recipe, const TaskCatalogue& catalogue) {
+std::optional<SandboxKind> require_sandbox(const EvalRecipe& recipe,
+                                           const TaskCatalogue& catalogue) {
   const std::vector<std::string> names = task_names(recipe, catalogue);
   const auto found = std::ranges::find_if(
       names, [&](const std::string& name) { return runs_programs(catalogue.tasks.at(name)); });
@@ -96,7 +96,7 @@ std::optional<Sandbox> open_sandbox(const EvalRecipe& recipe, const TaskCatalogu
                  .expected = "bubblewrap or rlimits",
                  .hint = "task " + *found + " runs the programs that the model writes"});
   }
-  return std::optional<Sandbox>(std::in_place, *recipe.sandbox);
+  return recipe.sandbox;
 }
 
 Json evaluate(const std::filesystem::path& path,
@@ -119,8 +119,10 @@ Json evaluate(const std::filesystem::path& path,
   options.stop_tokens = stop_tokens(checkpoint);
   options.progress = settings.progress;
   options.stop = settings.stop;
-  const std::optional<Sandbox> sandbox = open_sandbox(settings.recipe, catalogue);
-  options.sandbox = sandbox ? &*sandbox : nullptr;
+  std::optional<Sandbox> sandbox;
+  if (const auto kind = require_sandbox(settings.recipe, catalogue)) {
+    options.sandbox = &sandbox.emplace(*kind);
+  }
   std::filesystem::create_directories(samples_folder);
   for (const std::string& task : task_names(settings.recipe, catalogue)) {
     file.add_task(task, evaluate_task(model, tokenizer, catalogue.tasks.at(task), options));

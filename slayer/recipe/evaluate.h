@@ -33,9 +33,10 @@ TaskCatalogue task_catalogue(const EvalRecipe& recipe);
 /// @throws Error for a name that no task has.
 std::vector<std::string> task_names(const EvalRecipe& recipe, const TaskCatalogue& catalogue);
 
-/// Where the programs of the recipe's tasks run; nothing where they run none.
-/// @throws Error where the recipe names no sandbox for them, and as Sandbox.
-std::optional<Sandbox> open_sandbox(const EvalRecipe& recipe, const TaskCatalogue& catalogue);
+/// The sandbox that the recipe names for the programs of its tasks; nothing where they run none.
+/// @throws Error where it names none for them.
+std::optional<SandboxKind> require_sandbox(const EvalRecipe& recipe,
+                                           const TaskCatalogue& catalogue);
 
 /// Perplexity of a checkpoint on the domain's and the general held-out text, its results on the
 /// tasks, and how it goes on with the prompts, greedily: an evaluation's JSON (evaluation_file.h)

@@ -7,13 +7,13 @@
 #include "slayer/core/sha256.h"
 #include "slayer/data/documents.h"
 #include "slayer/data/mixture.h"
+#include "slayer/data/row_stream.h"
 #include "slayer/eval/item.h"
 #include "slayer/eval/task_folder.h"
 #include "slayer/model/device.h"
 #include "slayer/recipe/evaluate.h"
 #include "slayer/recipe/overlap.h"
 #include "slayer/recipe/values.h"
-#include "slayer/train/folder.h"
 #include "slayer/train/peft_adapter.h"
 
 // The stages of a job: what each reads and makes. What it does stands in work.cpp.
@@ -23,16 +23,15 @@ namespace {
 
 std::string hash_of(const std::filesystem::path& path) { return Checkpoint::open(path).hash(); }
 
-/// SHA-256 of the files' content and endings, which say how it is read, in order.
+/// SHA-256 of the files' content and, where they are no .jsonl, kind, in order.
 std::string content_hash(const std::vector<std::string>& patterns) {
   Sha256 hash;
   for (const std::filesystem::path& file : find_document_files(patterns_of(patterns))) {
     const MappedFile mapped(file);
-    const bool is_packed = file.extension() == ".gz" || file.extension() == ".zst";
-    hash.update(fmt::format("{}{} {} ",
-                            is_packed ? file.stem().extension().string() : "",
-                            file.extension().string(),
-                            mapped.bytes().size()));
+    if (const FileKind kind = kind_of(file); kind != FileKind::kJsonLines) {
+      hash.update(fmt::format("kind {} ", static_cast<int>(kind)));
+    }
+    hash.update(fmt::format("{} ", mapped.bytes().size()));
     hash.update(mapped.bytes());
   }
   return hash.hex_digest();
@@ -61,12 +60,6 @@ void add_tasks(Json& inputs, const std::vector<std::string>& tasks, const EvalRe
   for (const std::string& name : resolve_tasks(catalogue, add_own_tasks(tasks, catalogue))) {
     inputs["tasks"][name] = content_hash(catalogue.tasks.at(name), eval.data_dir);
   }
-}
-
-std::vector<std::string> all_tasks(const EvalRecipe& eval) {
-  std::vector<std::string> tasks = eval.domain_tasks;
-  tasks.insert(tasks.end(), eval.general_tasks.begin(), eval.general_tasks.end());
-  return tasks;
 }
 
 }  // namespace
@@ -171,13 +164,11 @@ Json Job::eval_inputs(const std::filesystem::path& model) const {
   for (const char* const path : {"domain", "general", "data_dir", "tasks_dir"}) {
     settings.erase(path);
   }
-  Json inputs = {{"model", hash_of(model)},
-                 {"settings", settings},
-                 {"dtype", recipe_.dtype},
-                 {"domain", content_hash(recipe_.eval.domain)},
-                 {"general", content_hash(recipe_.eval.general)}};
-  add_tasks(inputs, all_tasks(recipe_.eval), recipe_.eval);
-  return inputs;
+  return {{"model", hash_of(model)},
+          {"settings", settings},
+          {"dtype", recipe_.dtype},
+          {"domain", content_hash(recipe_.eval.domain)},
+          {"general", content_hash(recipe_.eval.general)}};
 }
 
 Stage Job::stage(const std::string& name,
@@ -240,7 +231,7 @@ Stage Job::training_stage(const Training& training) const {
   Stage made = stage(training.name, training.folder, model);
   made.reads = {training.checkpoint};
   made.work = {model, std::filesystem::path(training.name) / "checkpoints"};
-  made.discard = [training] { TrainFolder(training.out()).clear(); };
+  made.discard = [this, training] { discard(training); };
   made.inputs = [this, training] { return training_inputs(training); };
   made.make = [this, training](bool goes_on) { train(training, goes_on); };
   return made;
@@ -250,7 +241,11 @@ Stage Job::eval_stage(const std::string& name, const std::filesystem::path& mode
   const std::filesystem::path& folder = name == "base" ? folders_.run : folders_.own;
   Stage eval = stage("eval-" + name, folder, std::filesystem::path("eval") / (name + ".json"));
   eval.reads = {model};
-  eval.inputs = [this, model] { return eval_inputs(model); };
+  eval.inputs = [this, model] {
+    Json inputs = eval_inputs(model);
+    add_tasks(inputs, task_names(recipe_.eval, task_catalogue(recipe_.eval)), recipe_.eval);
+    return inputs;
+  };
   eval.make = [this, name, model, folder](bool) {
     const EvalSettings settings{.recipe = recipe_.eval,
                                 .dtype = scalar_type_from_name(recipe_.dtype),
@@ -290,7 +285,7 @@ Stage Job::overlap_stage() const {
       add_content(inputs, "sft", recipe_.sft->data);
       inputs["sft_rows"] = {name_of(recipe_.sft->format), recipe_.sft->text_field};
     }
-    add_tasks(inputs, all_tasks(recipe_.eval), recipe_.eval);
+    add_tasks(inputs, task_names(recipe_.eval, task_catalogue(recipe_.eval)), recipe_.eval);
     return inputs;
   };
   overlap.make = [this](bool) {

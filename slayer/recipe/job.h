@@ -13,6 +13,8 @@
 
 namespace slayer {
 
+struct TrainJob;
+
 /// How a run tells where it is and is asked to stop.
 struct RunControl {
   ProgressStyle progress = ProgressStyle::kSilent;
@@ -89,6 +91,8 @@ class Job final {
   void write_plan() const;
   void operate() const;
   void verify() const;
+  TrainJob prepared(const Training& training, bool goes_on) const;
+  void discard(const Training& training) const;
   void train(const Training& training, bool goes_on) const;
   void compare() const;
   void export_model() const;

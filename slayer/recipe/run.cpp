@@ -117,11 +117,11 @@ bool reads_any(const Stage& stage, const std::set<std::filesystem::path>& output
 }
 
 /// A training, finished or not, is hours of work that nothing brings back.
-/// @throws Error where one of other inputs lies.
+/// @throws Error where one lies that differs.
 void refuse_to_lose_work(const Stage& stage, const std::string& changed) {
   if (!changed.empty() && holds_work(stage)) {
     throw Error({.file = (stage.folder / stage.name).string(),
-                 .found = "a training of other inputs (" + changed + ")",
+                 .found = "a training that differs (" + changed + ")",
                  .expected = "--force to replace it",
                  .hint = "another --out keeps both"});
   }

@@ -36,24 +36,29 @@ void add_differences(const Json& before, const Json& now, std::vector<std::strin
   }
 }
 
-/// Sizes of a folder's files by name; null of a file, which may be edited by hand.
-Json sizes_of(const std::filesystem::path& output) {
-  Json sizes;
+/// An output folder's files by name, weights with their sizes: what else there is may be edited.
+/// Null of an output that is a file, for the same reason.
+Json files_of(const std::filesystem::path& output) {
+  Json files;
   if (std::filesystem::is_directory(output)) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(output)) {
       if (entry.is_regular_file()) {
-        sizes[entry.path().lexically_relative(output).generic_string()] = entry.file_size();
+        const std::filesystem::path extension = entry.path().extension();
+        const bool is_weights = extension == ".safetensors" || extension == ".gguf";
+        files[entry.path().lexically_relative(output).generic_string()] =
+            is_weights ? Json(entry.file_size()) : Json();
       }
     }
   }
-  return sizes;
+  return files;
 }
 
 /// Whether the output holds the files that were made; others may have come.
-bool holds_files(const std::filesystem::path& output, const Json& sizes) {
-  return std::ranges::all_of(sizes.items(), [&](const auto& file) {
+bool holds_files(const std::filesystem::path& output, const Json& files) {
+  return std::ranges::all_of(files.items(), [&](const auto& file) {
     std::error_code missing;
-    return std::filesystem::file_size(output / file.key(), missing) == file.value() && !missing;
+    const auto size = std::filesystem::file_size(output / file.key(), missing);
+    return !missing && (file.value().is_null() || file.value() == size);
   });
 }
 
@@ -72,8 +77,12 @@ std::string changed_inputs(const Stage& stage) {
   std::vector<std::string> keys;
   if (!made.is_null()) {
     add_differences(made.value("inputs", Json::object()), stage.inputs(), keys);
+    if (keys.empty() && holds_work(stage) && std::filesystem::exists(stage.output_path()) &&
+        !holds_files(stage.output_path(), made.value("files", Json()))) {
+      keys.push_back("its files are not whole");
+    }
   } else if (holds_work(stage)) {
-    keys.push_back("unknown: " + stamp_file(stage).filename().string() + " is gone");
+    keys.push_back("its stamp " + stamp_file(stage).filename().string() + " is gone");
   }
   return fmt::format("{}", fmt::join(keys, ", "));
 }
@@ -102,7 +111,7 @@ void make_stage(const Stage& stage, bool anew, const Json& made_by) {
   write_json_file(stamp_file(stage),
                   {{"inputs", inputs},
                    {"is_done", true},
-                   {"files", sizes_of(stage.output_path())},
+                   {"files", files_of(stage.output_path())},
                    {"seconds", seconds.count()},
                    {"cpu_seconds", process_cpu_seconds() - cpu_begin},
                    {"peak_bytes", peak_memory()},

@@ -26,18 +26,19 @@ struct Stage {
   std::vector<std::filesystem::path> reads = {};
   /// Below the folder: what took so long to make that it is not replaced unasked.
   std::vector<std::filesystem::path> work = {};
-  std::function<void()> discard = {};  ///< Removes the work.
+  /// Removes the work, after it has been seen that another can begin.
+  std::function<void()> discard = {};
 
   std::string title() const { return variant.empty() ? name : name + " " + variant; }
   std::filesystem::path output_path() const { return folder / output; }
 };
 
-/// Whether its output is there, of an output folder all files in their sizes, and its inputs are as
-/// they were.
+/// Whether its output is there, of an output folder all files, weights in their sizes, and its
+/// inputs are as they were.
 bool is_up_to_date(const Stage& stage);
 
-/// The inputs in which a former attempt, finished or cut short, differs from now, as "steps, data";
-/// empty where it does not, or there was none. Of work without a stamp nobody knows.
+/// In what a former attempt, finished or cut short, differs from now: inputs, as "steps, data", or
+/// files that are gone; empty where it does not, or there was none.
 std::string changed_inputs(const Stage& stage);
 
 /// Whether some of the stage's work lies there, finished or not.

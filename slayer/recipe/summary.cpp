@@ -154,6 +154,7 @@ Json summarize_variants(const std::vector<std::unique_ptr<Job>>& jobs) {
   }
   return {{"format", 1},
           {"base", jobs.front()->recipe().base.filename().string()},
+          {"has_probe", jobs.front()->recipe().probe.has_value()},
           {"variants", variants}};
 }
 

@@ -1,3 +1,5 @@
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -17,6 +19,7 @@
 #include "slayer/surgery/summary.h"
 #include "slayer/tokenizer/tokenizer.h"
 #include "slayer/train/folder.h"
+#include "slayer/train/state.h"
 #include "slayer/train/trainer.h"
 
 // What each stage does.
@@ -124,18 +127,34 @@ void Job::verify() const {
                    {"new_loss", report.new_loss}});
 }
 
-void Job::train(const Training& training, bool goes_on) const {
+TrainJob Job::prepared(const Training& training, bool goes_on) const {
   TrainOptions options = *training.options;
   options.checkpoint = training.checkpoint;
   options.out = training.out();
-  if (const TrainFolder folder(options.out); goes_on && folder.stored_settings()) {
+  options.force = !goes_on;
+  if (goes_on && TrainFolder(options.out).stored_settings()) {
     options.threads.reset();  // It goes on with those it began with: others give other last bits.
-    std::filesystem::remove_all(folder.model());  // Not whole, or the stage would not run.
   }
-  const TrainControl control{.progress = control_.progress, .stop = control_.stop};
-  const TrainJob job = prepare(options, control);
+  return prepare(options, {.progress = control_.progress, .stop = control_.stop});
+}
+
+void Job::discard(const Training& training) const {
+  if (std::filesystem::exists(training.out())) {
+    prepared(training, /*goes_on=*/false);
+    TrainFolder(training.out()).clear();
+  }
+}
+
+void Job::train(const Training& training, bool goes_on) const {
+  const TrainJob job = prepared(training, goes_on);
+  const TrainFolder folder(training.out());
+  if (goes_on && TrainStates(folder.checkpoints()).last()) {
+    std::filesystem::remove_all(folder.model());  // It may not be whole, and is quickly made again.
+  }
   log_info(describe(job, forecast(job)));
-  slayer::train(job, control);
+  const int threads = at::get_num_threads();
+  slayer::train(job, {.progress = control_.progress, .stop = control_.stop});
+  at::set_num_threads(threads);
 }
 
 void Job::compare() const {

@@ -17,7 +17,7 @@ struct StepShape {
   bool has_int8_frozen = false;
 };
 
-/// What training the set in a model of this config takes.
+/// What training the set, which may be empty, in a model of this config takes.
 TrainingMemory training_memory(const ModelConfig& config,
                                const TrainableSet& set,
                                const StepShape& step);

@@ -10,7 +10,10 @@ trap 'rm -rf "$scratch"' EXIT
 
 "$source/.venv/bin/python" -m venv "$scratch/venv"
 python=$scratch/venv/bin/python
-"$python" -m pip install --quiet --disable-pip-version-check 'scikit-build-core>=0.10'
+if ! "$python" -m pip install --quiet --disable-pip-version-check 'scikit-build-core>=0.10'; then
+  echo "skipped: scikit-build-core could not be downloaded"
+  exit 77
+fi
 site=$("$python" -c 'import site; print(site.getsitepackages()[0])')
 wheels=$(echo "$source"/.venv/lib/python3*/site-packages)
 echo "$wheels" >"$site/wheels.pth"

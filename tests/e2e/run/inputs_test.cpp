@@ -79,14 +79,14 @@ TEST_F(RunInputs, OfTasksAreTheirFilesContent) {
 TEST_F(RunInputs, OfTextsAreTheirWayToBeReadToo) {
   write_text_file(folder_ / "rows.jsonl",
                   "{\"text\": \"one or more words\", \"body\": \"some other words\"}\n");
-  replace_in_recipe("domain = [\"domain.jsonl\"]\ngeneral", "domain = [\"rows.jsonl\"]\ngeneral");
+  replace_in_recipe("domain = [\"domain.jsonl\"]\ngeneral = [\"general.jsonl\"]",
+                    "domain = [\"rows.jsonl\"]\ngeneral = [\"rows.jsonl\"]");
   ASSERT_EQ(run("run").exit_code, 0);
   std::filesystem::copy(folder_ / "rows.jsonl", folder_ / "rows.txt");
   replace_in_recipe("rows.jsonl", "rows.txt");
   EXPECT_EQ(status("eval-base"), "to do") << "a .txt is one document";
   replace_in_recipe("rows.txt", "rows.jsonl");
   EXPECT_EQ(status("overlap"), "up to date");
-  write_text_file(folder_ / "general.jsonl", "{\"body\": \"words\", \"text\": \"words\"}\n");
   replace_in_recipe("[eval]", "[eval]\ntext_field = \"body\"");
   EXPECT_EQ(status("overlap"), "to do");
 }
@@ -106,11 +106,38 @@ TEST_F(RunInputs, AreMadeAgainWhereAFileOfThemIsGone) {
   ASSERT_EQ(run("run").exit_code, 0);
   const Json before = result("run");
   std::filesystem::remove(folder_ / "run/train/model/config.json");
-  EXPECT_EQ(status("train"), "to do");
-  const Outcome outcome = run("run");
+  EXPECT_NE(run("run").err.find("found a training that differs (its files are not whole)"),
+            std::string::npos);
+  const Outcome outcome = run("run", {"--force"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(std::filesystem::exists(folder_ / "run/train/model/config.json"));
   EXPECT_EQ(result("run"), before);
+}
+
+TEST_F(RunInputs, MayBeEditedBesideTheWeights) {
+  ASSERT_EQ(run("run").exit_code, 0);
+  write_text_file(folder_ / "run/train/model/README.md", "A card of my own.\n");
+  EXPECT_EQ(status("train"), "up to date");
+}
+
+TEST_F(RunInputs, ThatCannotBeTrainedOnCostNoTraining) {
+  learn_conversations(/*steps=*/3);
+  ASSERT_EQ(run("run").exit_code, 0);
+  write_text_file(folder_ / "run/sft/notes.md", "Mine.\n");
+  replace_in_recipe("seq_len = 64", "seq_len = 2");
+  EXPECT_EQ(run("run", {"--force"}).exit_code, 1);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/sft/model/model.safetensors"));
+  replace_in_recipe("seq_len = 2", "seq_len = 48");
+  const Outcome outcome = run("run", {"--force"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/sft/notes.md"));
+}
+
+TEST_F(RunInputs, MayLeaveNothingToTrainUntilThePlanIsEdited) {
+  replace_in_recipe("shallow = 1.0", "strategy = \"passthrough\"\nranges = \"0:4\"");
+  const Outcome outcome = run("run", {"--only", "plan"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(status("plan"), "up to date");
 }
 
 TEST_F(RunInputs, OfAProbeLeaveTheReportWithIt) {
@@ -123,11 +150,10 @@ TEST_F(RunInputs, OfAProbeLeaveTheReportWithIt) {
 TEST_F(RunInputs, KeepATrainingThatNobodyKnowsOf) {
   ASSERT_EQ(run("run").exit_code, 0);
   std::filesystem::remove(folder_ / "run/stages/train.json");
-  EXPECT_EQ(
-      run("run").err,
-      fmt::format("slayer: {}: found a training of other inputs (unknown: train.json is gone), "
-                  "expected --force to replace it (another --out keeps both)\n",
-                  (folder_ / "run/train").string()));
+  EXPECT_EQ(run("run").err,
+            fmt::format("slayer: {}: found a training that differs (its stamp train.json is gone), "
+                        "expected --force to replace it (another --out keeps both)\n",
+                        (folder_ / "run/train").string()));
 }
 
 TEST_F(RunInputs, MayNameOtherThreadsWhenATrainingGoesOn) {

@@ -46,7 +46,7 @@ TEST_F(TinyRun, ReplacesATrainingOnlyWhenAskedTo) {
   ASSERT_EQ(run("run").exit_code, 0);
   const Json before = result("run");
   const std::string refusal =
-      "found a training of other inputs ({}), expected --force to replace "
+      "found a training that differs ({}), expected --force to replace "
       "it (another --out keeps both)\n";
   const std::string where = fmt::format("slayer: {}: ", (folder_ / "run/train").string());
   write_recipe(/*steps=*/7, /*max_new_tokens=*/4);

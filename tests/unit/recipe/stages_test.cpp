@@ -69,13 +69,13 @@ TEST_F(Stages, DiscardOtherWorkBeforeTheyCanBeTakenForIt) {
 
 TEST_F(Stages, AreStaleWhenAFileOfTheOutputIsGone) {
   Stage folder = stage();
-  folder.make = [this](bool) { write_text_file(folder_ / "cake/slice", "cake"); };
+  folder.make = [this](bool) { write_text_file(folder_ / "cake/slice.safetensors", "cake"); };
   make_stage(folder);
   write_text_file(folder_ / "cake/crumb", "");
   EXPECT_TRUE(is_up_to_date(folder)) << "others may come";
-  write_text_file(folder_ / "cake/slice", "cak");
+  write_text_file(folder_ / "cake/slice.safetensors", "cak");  // Cut.
   EXPECT_FALSE(is_up_to_date(folder));
-  std::filesystem::remove(folder_ / "cake/slice");
+  std::filesystem::remove(folder_ / "cake/slice.safetensors");
   EXPECT_FALSE(is_up_to_date(folder));
 }
 
