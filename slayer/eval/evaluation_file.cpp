@@ -107,6 +107,7 @@ void EvaluationFile::add_task(const std::string& name, const TaskResult& result)
 
 void EvaluationFile::add_group(const TaskGroup& group) {
   std::vector<Json> results;
+  results.reserve(group.tasks.size());
   for (const std::string& task : group.tasks) {
     results.push_back(json_["results"].at(task));
   }
