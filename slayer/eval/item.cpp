@@ -314,7 +314,6 @@ std::vector<Item> read_items(const Task& task,
   }
   const RowReader reader(task);
   std::vector<Item> items;
-  std::string first_problem;
   for (int64_t number = 0; number < std::ssize(data.rows); ++number) {
     const Json& fields = data.rows[static_cast<size_t>(number)];
     try {  // The examples, too: one of them may be a row that cannot be used.
