@@ -22,6 +22,26 @@ seq_len = 8
 )");
   }
 
+  /// A task "words", whose data/o/n/c/test.jsonl is still to be written.
+  void know_words() {
+    replace_in_recipe("max_new_tokens = 4",
+                      "max_new_tokens = 4\ntasks_dir = \"tasks\"\ndata_dir = \"data\"");
+    write_text_file(folder_ / "tasks/words.toml", R"(
+task = "words"
+version = 1.0
+source = "this test"
+kind = "multiple_choice"
+metrics = ["acc"]
+[data]
+path = "o/n/c"
+split = "test"
+[prompt]
+text = "{q}"
+choices = "{c}"
+gold = "{a}"
+)");
+  }
+
   /// The base with a chat template, and a stage that learns conversations.
   void learn_conversations(int steps) {
     const std::filesystem::path model = folder_ / "model";

@@ -15,23 +15,8 @@ namespace {
 class RunInputs : public TinyStages {
  protected:
   void ask_words() {
-    replace_in_recipe("max_new_tokens = 4",
-                      "max_new_tokens = 4\ntasks_dir = \"tasks\"\ndata_dir = \"data\"\n"
-                      "general_tasks = [\"words\"]");
-    write_text_file(folder_ / "tasks/words.toml", R"(
-task = "words"
-version = 1.0
-source = "this test"
-kind = "multiple_choice"
-metrics = ["acc"]
-[data]
-path = "o/n/c"
-split = "test"
-[prompt]
-text = "{q}"
-choices = "{c}"
-gold = "{a}"
-)");
+    know_words();
+    replace_in_recipe("tasks_dir", "general_tasks = [\"words\"]\ntasks_dir");
     answer_words(0);
   }
 

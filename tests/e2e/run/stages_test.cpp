@@ -77,23 +77,8 @@ TEST_F(MoreStages, RefusesWhatCannotBeProbedBeforeAnythingIsDone) {
 
 TEST_F(MoreStages, ProbesTasksToo) {
   plan_from_a_probe();
-  replace_in_recipe("max_new_tokens = 4",
-                    "max_new_tokens = 4\ntasks_dir = \"tasks\"\ndata_dir = \"data\"");
+  know_words();
   append_to_recipe("domain_tasks = [\"words\"]\n");
-  write_text_file(folder_ / "tasks/words.toml", R"(
-task = "words"
-version = 1.0
-source = "this test"
-kind = "multiple_choice"
-metrics = ["acc"]
-[data]
-path = "o/n/c"
-split = "test"
-[prompt]
-text = "{q}"
-choices = "{c}"
-gold = "{a}"
-)");
   const Outcome early = run("run", {"--only", "probe"});
   EXPECT_EQ(early.exit_code, 1);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run")) << early.err;
