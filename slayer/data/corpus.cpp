@@ -11,6 +11,7 @@
 #include "slayer/core/error.h"
 #include "slayer/core/sha256.h"
 #include "slayer/data/documents.h"
+#include "slayer/data/file_hash.h"
 
 namespace slayer {
 namespace fs = std::filesystem;
@@ -18,18 +19,6 @@ namespace {
 
 /// Text that is read before the threads are set to work on it.
 constexpr size_t kBatchBytes = size_t{4} << 20U;
-constexpr uint64_t kHashChunkBytes = uint64_t{8} << 20U;
-
-void hash_file(Sha256& hash, const fs::path& path) {
-  const MappedFile file(path);
-  const std::span<const std::byte> bytes = file.bytes();
-  hash.update(fmt::format("{} {} ", path.filename().string(), bytes.size()));
-  for (uint64_t offset = 0; offset < bytes.size(); offset += kHashChunkBytes) {
-    const uint64_t size = std::min<uint64_t>(kHashChunkBytes, bytes.size() - offset);
-    hash.update(bytes.subspan(offset, size));
-    file.forget(offset, size);
-  }
-}
 
 /// File names count, since their endings say how the bytes are read.
 std::string key_of(const CorpusFiles& source, const DocumentEncoder& encoder) {

@@ -8,8 +8,8 @@
 
 #include "slayer/core/error.h"
 #include "slayer/core/file.h"
-#include "slayer/core/mapped_file.h"
 #include "slayer/core/sha256.h"
+#include "slayer/data/file_hash.h"
 #include "slayer/eval/python_random.h"
 
 namespace slayer {
@@ -348,9 +348,7 @@ std::string content_hash(const Task& task, const std::filesystem::path& data_dir
   Sha256 hash;
   hash.update(sha256(read_text_file(task.file)));
   for (const std::filesystem::path& file : files) {
-    const MappedFile mapped(file);
-    hash.update(fmt::format("{} {} ", file.filename().string(), mapped.bytes().size()));
-    hash.update(mapped.bytes());
+    hash_file(hash, file);
   }
   return hash.hex_digest();
 }
