@@ -1,5 +1,6 @@
 #include "slayer/recipe/summary.h"
 
+#include <set>
 #include <string>
 
 #include "slayer/checkpoint/config.h"
@@ -145,7 +146,17 @@ Json summarize_job(const Job& job) {
 
 Json summarize_variants(const std::vector<std::unique_ptr<Job>>& jobs) {
   Json variants = Json::array();
+  double seconds = 0.0;
+  double cpu_seconds = 0.0;
+  std::set<std::filesystem::path> counted;  // Outputs of stages: what jobs share was paid once.
   for (const std::unique_ptr<Job>& job : jobs) {
+    for (const Stage& stage : job->stages()) {
+      if (counted.insert(stage.output_path()).second) {
+        const StageCost cost = cost_of(stage);
+        seconds += cost.seconds;
+        cpu_seconds += cost.cpu_seconds;
+      }
+    }
     variants.push_back(
         {{"name", job->recipe().variant},
          {"folder",
@@ -155,7 +166,8 @@ Json summarize_variants(const std::vector<std::unique_ptr<Job>>& jobs) {
   return {{"format", 1},
           {"base", jobs.front()->recipe().base.filename().string()},
           {"has_probe", jobs.front()->recipe().probe.has_value()},
-          {"variants", variants}};
+          {"variants", variants},
+          {"time", {{"seconds", seconds}, {"cpu_seconds", cpu_seconds}}}};
 }
 
 }  // namespace slayer

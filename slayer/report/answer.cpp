@@ -152,27 +152,36 @@ JsonObject best_variant(const JsonObject& summary, const char* kind) {
   return {*best, summary.file(), "variants[]"};
 }
 
+/// "Gained most: NAME, whose ..."; a variant can be the best and still have gained nothing.
+std::string best_gain(const JsonObject& variant) {
+  const JsonObject text = variant.object("summary").object("text").object("domain");
+  return fmt::format("{}: {}, whose perplexity on held-out domain text {}.",
+                     text.number("change") < 0.0 ? "Gained most" : "No variant gained; least worse",
+                     variant.string("name"),
+                     perplexity_change(text));
+}
+
+std::string least_forgotten(const JsonObject& keeper, const JsonObject& gainer) {
+  const auto change = [](const JsonObject& variant) {
+    return perplexity_change(variant.object("summary").object("text").object("general"));
+  };
+  std::string sentence = fmt::format("Forgot least: {}, whose perplexity on general text {}",
+                                     keeper.string("name"),
+                                     change(keeper));
+  if (keeper.string("name") != gainer.string("name")) {
+    sentence += fmt::format("; that of {} {}", gainer.string("name"), change(gainer));
+  }
+  return sentence + ".";
+}
+
 std::vector<std::string> answer_of_variants(const JsonObject& summary) {
   const JsonObject gainer = best_variant(summary, "domain");
-  const JsonObject keeper = best_variant(summary, "general");
-  double seconds = 0.0;
-  for (const Json& entry : summary.array("variants")) {
-    const JsonObject variant(entry, summary.file(), "variants[]");
-    seconds += variant.object("summary").object("time").number("seconds");
-  }
-  const auto text = [](const JsonObject& variant, const char* kind) {
-    return perplexity_change(variant.object("summary").object("text").object(kind));
-  };
-  return {fmt::format("Gained most: {}, whose perplexity on held-out domain text {}.",
-                      gainer.string("name"),
-                      text(gainer, "domain")),
-          fmt::format("Forgot least: {}, whose perplexity on general text {}; that of {} {}.",
-                      keeper.string("name"),
-                      text(keeper, "general"),
-                      gainer.string("name"),
-                      text(gainer, "general")),
-          fmt::format("Cost: {} for {} variants, shared stages counted with each.",
-                      format_duration(seconds),
+  const JsonObject time = summary.object("time");
+  return {best_gain(gainer),
+          least_forgotten(best_variant(summary, "general"), gainer),
+          fmt::format("Cost: {} ({:.0f} CPU-seconds) for {} variants.",
+                      format_duration(time.number("seconds")),
+                      time.number("cpu_seconds"),
                       summary.array("variants").size())};
 }
 

@@ -222,6 +222,11 @@ train.seed = [1, 2]
   const Json summary = read_json_file(folder_ / "run/summary.json");
   ASSERT_EQ(summary["variants"].size(), 4U);
   EXPECT_EQ(summary["variants"][1]["folder"], "variants/slayer-seed-2");
+  double with_shared_stages = 0.0;
+  for (const Json& variant : summary["variants"]) {
+    with_shared_stages += variant["summary"]["time"]["seconds"].get<double>();
+  }
+  EXPECT_LT(summary["time"]["seconds"], with_shared_stages);
   EXPECT_NE(outcome.out.find("pro-seed-2"), std::string::npos);
   const std::string page = read_text_file(variants / "slayer-seed-2/report.html");
   EXPECT_NE(page.find("\"plan\":{\"format\":1"), std::string::npos);

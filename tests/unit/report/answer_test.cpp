@@ -69,6 +69,39 @@ TEST(Answer, CountsTasksToo) {
       << sentences[1];
 }
 
+/// A run of two variants: `keeper` forgets less than `gainer`, which changes the domain as given.
+Json two_variants(double domain_change) {
+  Json gainer = run_summary();
+  gainer["text"]["domain"]["change"] = domain_change;
+  Json keeper = run_summary();
+  keeper["text"]["domain"]["change"] = domain_change + 0.1;
+  keeper["text"]["general"]["change"] = -0.01;
+  return {{"variants",
+           {{{"name", "gainer"}, {"summary", gainer}}, {{"name", "keeper"}, {"summary", keeper}}}},
+          {"time", {{"seconds", 90.0}, {"cpu_seconds", 170.0}}}};
+}
+
+TEST(Answer, NamesTheBestVariants) {
+  const auto sentences = answer_of({{"summary", two_variants(-0.2)}});
+  EXPECT_TRUE(sentences[0].starts_with("Gained most: gainer, whose perplexity on held-out domain"))
+      << sentences[0];
+  EXPECT_TRUE(sentences[1].starts_with("Forgot least: keeper, whose")) << sentences[1];
+  EXPECT_NE(sentences[1].find("; that of gainer rose"), std::string::npos) << sentences[1];
+  EXPECT_EQ(sentences[2], "Cost: 1 min 30 s (170 CPU-seconds) for 2 variants.");
+}
+
+TEST(Answer, SaysOneVariantOnce) {
+  Json summary = two_variants(-0.2);
+  summary["variants"].erase(1);
+  EXPECT_EQ(answer_of({{"summary", summary}})[1].find("; that of"), std::string::npos);
+}
+
+TEST(Answer, CallsNoVariantsLossAGain) {
+  const auto sentences = answer_of({{"summary", two_variants(0.2)}});
+  EXPECT_TRUE(sentences[0].starts_with("No variant gained; least worse: gainer, whose"))
+      << sentences[0];
+}
+
 TEST(Answer, NamesWhatIsMissing) {
   Json broken = run_summary();
   broken["models"].erase("new");
