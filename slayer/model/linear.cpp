@@ -8,6 +8,8 @@
 #include <optional>
 #include <string_view>
 
+#include "slayer/model/matrix_product.h"
+
 namespace slayer {
 namespace {
 
@@ -37,11 +39,16 @@ at::Tensor product(const at::Tensor& x,
                    const at::Tensor& weight,
                    const std::optional<at::Tensor>& bias) {
   static const auto onednn = find_onednn_linear();
-  if (!onednn || !x.is_cpu() || x.scalar_type() != at::kFloat) {
+  const bool is_float = x.scalar_type() == at::kFloat;
+  if (!x.is_cpu() || (is_float && !onednn)) {
     return at::linear(x, weight, bias);
   }
-  const at::Tensor y = onednn->call(
-      x.flatten(0, -2), weight, bias, "none", c10::List<std::optional<at::Scalar>>(), std::nullopt);
+  const at::Tensor rows = x.flatten(0, -2);
+  const at::Tensor y =
+      is_float
+          ? onednn->call(
+                rows, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), std::nullopt)
+          : matrix_product(rows, weight.t(), bias.value_or(at::Tensor()));
   // Not a view for autograd, which would forbid adding into it.
   at::DimVector sizes(x.sizes().begin(), x.sizes().end());
   sizes.back() = weight.size(0);
@@ -72,7 +79,7 @@ class Linear final : public torch::autograd::Function<Linear> {
                .unflatten(0, gradients[0].sizes().slice(0, gradients[0].dim() - 1));
     }
     if (context->needs_input_grad(1)) {
-      dweight = at::mm(dy.t(), saved[1].flatten(0, -2));
+      dweight = matrix_product(dy.t(), saved[1].flatten(0, -2));
     }
     if (context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)) {
       dbias = dy.sum(0);

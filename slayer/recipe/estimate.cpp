@@ -13,6 +13,7 @@
 #include "slayer/eval/item.h"
 #include "slayer/eval/task_folder.h"
 #include "slayer/model/device.h"
+#include "slayer/model/matrix_product.h"
 #include "slayer/recipe/trained.h"
 #include "slayer/surgery/summary.h"
 #include "slayer/train/memory.h"
@@ -223,12 +224,13 @@ double measured_flops(const Recipe& recipe) {
   const at::Tensor left = at::ones({kSize, kSize},
                                    at::TensorOptions(scalar_type_from_name(recipe.dtype))
                                        .device(device_from_name(recipe.device)));
-  double checksum = at::mm(left, left).sum().item<double>();  // The first one sets things up.
+  double checksum =
+      matrix_product(left, left).sum().item<double>();  // The first one sets things up.
   const auto begin = std::chrono::steady_clock::now();
   std::chrono::duration<double> seconds{};
   double products = 0.0;
   while (seconds.count() < kEnoughSeconds && checksum != 0.0) {
-    checksum = at::mm(left, left).sum().item<double>();
+    checksum = matrix_product(left, left).sum().item<double>();
     products += 2.0 * kSize * kSize * kSize;
     seconds = std::chrono::steady_clock::now() - begin;
   }

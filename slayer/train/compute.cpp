@@ -35,7 +35,7 @@ double product_seconds(const ModelConfig& config, at::ScalarType type) {
 
 std::string quicker_compute(const ModelConfig& config, at::Device device) {
   // Products are four fifths of a float32 step. The factor is 3 to 8 with AMX, about 2 with
-  // AVX-512's bfloat16, and below 1 without either.
+  // AVX-512's bfloat16, and just below 1 without either.
   constexpr double kWorthwhile = 1.5;
   if (config.dtype != Dtype::kBF16) {
     return "float32";

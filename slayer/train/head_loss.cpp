@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "slayer/data/packing.h"
+#include "slayer/model/matrix_product.h"
 
 namespace slayer {
 namespace {
@@ -42,13 +43,15 @@ HeadLoss head_loss(const at::Tensor& hidden,
   for (int64_t begin = 0; begin < rows.size(0); begin += chunk) {
     const at::Tensor index = rows.slice(0, begin, std::min(begin + chunk, rows.size(0)));
     const at::Tensor states = hidden.index_select(0, index);
-    at::Tensor logits = int8_head.values.defined() ? multiply_int8(states, int8_head)
-                                                   : at::mm(states, lm_head.t()).to(at::kFloat);
+    at::Tensor logits = int8_head.values.defined()
+                            ? multiply_int8(states, int8_head)
+                            : matrix_product(states, lm_head.t()).to(at::kFloat);
     result.loss_sum += logits_to_gradient(logits, target_ids.index_select(0, index), scale);
     if (head_gradient.defined()) {
       at::Tensor(head_gradient).addmm_(logits.t(), states.to(at::kFloat));
     }
-    result.hidden_gradient.index_copy_(0, index, at::mm(logits.to(lm_head.dtype()), lm_head));
+    result.hidden_gradient.index_copy_(
+        0, index, matrix_product(logits.to(lm_head.dtype()), lm_head));
   }
   return result;
 }

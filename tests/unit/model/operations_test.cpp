@@ -8,6 +8,7 @@
 #include "slayer/model/causal_attention.h"
 #include "slayer/model/linear.h"
 #include "slayer/model/low_rank_adapter.h"
+#include "slayer/model/matrix_product.h"
 #include "slayer/model/rms_norm.h"
 #include "slayer/model/rotary.h"
 #include "slayer/model/swiglu.h"
@@ -122,6 +123,24 @@ TEST(Linear, GivesFrozenWeightsNoGradient) {
   apply_linear(x, weight).sum().backward();
   EXPECT_FALSE(weight.grad().defined());
   EXPECT_LE(relative_difference(x.grad(), weight.sum(0).expand({3, 16})), kReordered);
+}
+
+TEST(MatrixProduct, OfNarrowTypesIsRoundedOnce) {
+  constexpr int64_t kInner = 400'000;  // Two of b's columns at a time, where they are widened.
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    for (const int64_t rows : {1, 3}) {
+      const at::Tensor a = random({rows, kInner}).to(type);
+      const at::Tensor b = random({5, kInner}).to(type).t();
+      const at::Tensor bias = random({5}).mul_(1000).to(type);
+      const at::Tensor exact =
+          at::addmm(bias.to(at::kDouble), a.to(at::kDouble), b.to(at::kDouble));
+      const at::Tensor product = matrix_product(a, b, bias);
+      EXPECT_EQ(product.scalar_type(), type);
+      const double half_a_step = type == at::kHalf ? 1.0 / 2048 : 1.0 / 256;
+      const at::Tensor error = (product.to(at::kDouble) - exact).abs();
+      EXPECT_TRUE((error <= exact.abs() * half_a_step + 0.01).all().item<bool>()) << error;
+    }
+  }
 }
 
 TEST(Adapter, AddsWhatAtenComputes) {
