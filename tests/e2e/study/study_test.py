@@ -124,6 +124,8 @@ def test_run(folder):
     check(finals["slayer-drop", 1]["curve"][0]["domain_loss"] != first["curve"][0]["domain_loss"], "nothing was dropped")
     text = (folder / "docs/README.md").read_text()
     check(text.startswith("Before.") and text.endswith("After.\n") and "old" not in text and "| lora |" in text, text)
+    succeeds(study("--methods", "slayer", "--seeds", "1", **elsewhere))
+    check((folder / "docs/README.md").read_text() == text, "tables of the chosen methods only")
     check(not list((folder / "elsewhere").rglob("train/model")), "heavy files stayed")
 
     # Other settings have results of their own, also where the runs' folder is the same.
