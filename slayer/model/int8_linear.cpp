@@ -11,6 +11,8 @@
 #include <cfloat>
 #include <optional>
 
+#include "slayer/model/matrix_product.h"
+
 namespace slayer {
 namespace {
 
@@ -32,6 +34,16 @@ float weight_levels() {
   return __builtin_cpu_supports("avx512vnni") ? kLevels : 63.0F;
 #else
   return kLevels;
+#endif
+}
+
+/// Whether oneDNN has products of bytes for this processor; its loops for others take twenty times
+/// as long as products in float32.
+bool has_products_of_bytes() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx512bw") != 0 || __builtin_cpu_supports("avxvnni") != 0;
+#else
+  return true;
 #endif
 }
 
@@ -124,6 +136,21 @@ class BlockProduct final {
   std::array<float, kBlock> scales_{};
 };
 
+/// The same integers as float32, which adds up to 2^24 exactly: 2,000 products and more.
+at::Tensor multiply_as_floats(const at::Tensor& x,
+                              const Int8Matrix& matrix,
+                              const at::Tensor& bias) {
+  const Int8Matrix tokens = quantize(x.flatten(0, -2), kLevels);
+  at::Tensor y = matrix_product_in_float32(tokens.values, matrix.values.t(), at::kFloat);
+  y.mul_(tokens.scales.unsqueeze(1)).mul_(matrix.scales);
+  if (bias.defined()) {
+    y.add_(bias);
+  }
+  at::DimVector sizes(x.sizes().begin(), x.sizes().end());
+  sizes.back() = y.size(1);
+  return at::_unsafe_view(y, sizes);  // Not a view for autograd, which would forbid adding into it.
+}
+
 class Int8Linear final : public torch::autograd::Function<Int8Linear> {
  public:
   static at::Tensor forward(AutogradContext* context,
@@ -152,6 +179,10 @@ Int8Weight quantize_weight(const at::Tensor& weight) {
 }
 
 at::Tensor multiply_int8(const at::Tensor& x, const Int8Matrix& matrix, const at::Tensor& bias) {
+  const at::NoGradGuard no_graph;
+  if (!has_products_of_bytes()) {
+    return multiply_as_floats(x, matrix, bias);
+  }
   const int64_t in = matrix.values.size(1);
   const int64_t out = matrix.values.size(0);
   const at::Tensor dense = x.contiguous();
