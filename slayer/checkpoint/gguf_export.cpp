@@ -50,7 +50,8 @@ GgmlType stored_type(const ExpectedTensor& tensor, GgmlType type) {
   return fits ? type : GgmlType::kF16;
 }
 
-/// The window that all layers share, or none. @throws Error where only some layers have one.
+/// The window that all layers share, or none. @throws Error where only some layers have one, or
+/// the architecture's readers, llama.cpp first, give it none.
 std::optional<int64_t> common_window(const Checkpoint& checkpoint) {
   const auto& windows = checkpoint.config().sliding_window;
   if (windows.empty()) {
@@ -62,6 +63,13 @@ std::optional<int64_t> common_window(const Checkpoint& checkpoint) {
                  .found = "a window in some layers only",
                  .expected = "all layers alike",
                  .hint = "GGUF cannot say which"});
+  }
+  if (windows.front() && gguf_architecture(checkpoint.config()) != "llama") {
+    throw Error({.file = checkpoint.path().string(),
+                 .item = "sliding_window",
+                 .found = "a window",
+                 .expected = "none",
+                 .hint = "a " + checkpoint.config().model_type + " GGUF is read without"});
   }
   return windows.front();
 }
@@ -172,16 +180,26 @@ std::vector<GgufTensorToWrite> tensors_to_write(const Checkpoint& checkpoint, Gg
   return tensors;
 }
 
+/// All but the tensors.
+GgufWriter describe_in_gguf(const Checkpoint& checkpoint, GgmlType type) {
+  checkpoint.require_complete();
+  GgufWriter writer;
+  add_architecture(writer, checkpoint, type);
+  add_vocabulary(writer, checkpoint.side_files(), checkpoint.config(), checkpoint.path().string());
+  return writer;
+}
+
 }  // namespace
+
+void require_gguf_can_hold(const Checkpoint& checkpoint) {
+  describe_in_gguf(checkpoint, GgmlType::kF32);
+}
 
 void export_gguf(const Checkpoint& checkpoint,
                  OutputFile& output,
                  GgmlType type,
                  const std::function<void(int64_t)>& on_bytes) {
-  checkpoint.require_complete();
-  GgufWriter writer;
-  add_architecture(writer, checkpoint, type);
-  add_vocabulary(writer, checkpoint.side_files(), checkpoint.config(), checkpoint.path().string());
+  GgufWriter writer = describe_in_gguf(checkpoint, type);
   for (GgufTensorToWrite& tensor : tensors_to_write(checkpoint, type)) {
     writer.add_tensor(std::move(tensor));
   }

@@ -20,6 +20,10 @@ void export_gguf(const Checkpoint& checkpoint,
                  GgmlType type,
                  const std::function<void(int64_t)>& on_bytes);
 
+/// Whether a GGUF can hold this model and its tokenizer, without reading weights.
+/// @throws Error as export_gguf.
+void require_gguf_can_hold(const Checkpoint& checkpoint);
+
 /// What export_gguf will report in all.
 int64_t exported_bytes(const Checkpoint& checkpoint, GgmlType type);
 

@@ -85,9 +85,7 @@ class Vocabulary final {
       writer.add("tokenizer.ggml.merges", std::span<const std::string>(lines));
     }
     write_special_ids(writer);
-    if (const auto text = chat_template()) {
-      writer.add("tokenizer.chat_template", *text);
-    }
+    write_chat_templates(writer);
   }
 
  private:
@@ -325,12 +323,35 @@ class Vocabulary final {
     writer.add("tokenizer.ggml.add_eos_token", template_has(eos, /*is_before=*/false));
   }
 
-  std::optional<std::string> chat_template() const {
+  /// One, or several with names, of which "default" is the one.
+  /// Source: gguf-py, GGUFWriter.add_chat_template.
+  void write_chat_templates(GgufWriter& writer) const {
     if (const auto file = files_.find("chat_template.jinja"); file != files_.end()) {
-      return file->second;
+      writer.add("tokenizer.chat_template", file->second);
+      return;
     }
-    const SortedJson text = options_.value("chat_template", SortedJson());
-    return text.is_string() ? std::optional(text.get<std::string>()) : std::nullopt;
+    const SortedJson given = options_.value("chat_template", SortedJson());
+    if (given.is_string()) {
+      writer.add("tokenizer.chat_template", given.get<std::string>());
+    }
+    std::vector<std::string> names;
+    for (const SortedJson& entry : given.is_array() ? given : SortedJson::array()) {
+      const SortedJson name = entry.is_object() ? entry.value("name", SortedJson()) : SortedJson();
+      const SortedJson text =
+          entry.is_object() ? entry.value("template", SortedJson()) : SortedJson();
+      if (!name.is_string() || !text.is_string()) {
+        continue;
+      }
+      const bool is_default = name == "default";
+      if (!is_default) {
+        names.push_back(name.get<std::string>());
+      }
+      writer.add(is_default ? "tokenizer.chat_template" : "tokenizer.chat_template." + names.back(),
+                 text.get<std::string>());
+    }
+    if (!names.empty()) {
+      writer.add("tokenizer.chat_templates", std::span<const std::string>(names));
+    }
   }
 
   const std::map<std::string, std::string>& files_;

@@ -78,6 +78,16 @@ TEST_F(GgufExport, TakesTheTemplateFromItsOwnFile) {
   EXPECT_EQ(file.string("tokenizer.chat_template"), "{{ y }}");
 }
 
+TEST_F(GgufExport, TakesNamedTemplatesByTheirNames) {
+  const Json options = {{"chat_template",
+                         {{{"name", "default"}, {"template", "{{ x }}"}},
+                          {{"name", "tool_use"}, {"template", "{{ y }}"}}}}};
+  const GgufFile file = write(tiny_tokenizer(), options);
+  EXPECT_EQ(file.string("tokenizer.chat_template"), "{{ x }}");
+  EXPECT_EQ(file.string("tokenizer.chat_template.tool_use"), "{{ y }}");
+  EXPECT_EQ(file.strings("tokenizer.chat_templates"), std::vector<std::string_view>{"tool_use"});
+}
+
 TEST_F(GgufExport, ScoresTokensByTheirMerges) {
   Json tokenizer = tiny_tokenizer();
   tokenizer["model"]["byte_fallback"] = true;
@@ -134,20 +144,24 @@ TEST_F(GgufExport, RefusesWhatGgufCannotHold) {
             "vocabulary");
 }
 
-TEST_F(GgufExport, RefusesAWindowInSomeLayersOnly) {
+TEST_F(GgufExport, RefusesWindowsThatReadersWouldNotSee) {
   Json json = tiny_llama_config();
   json["architectures"] = Json::array({"Qwen2ForCausalLM"});
   json["model_type"] = "qwen2";
   json["use_sliding_window"] = true;
   json["sliding_window"] = 16;
-  json["max_window_layers"] = 1;
-  write_tiny_checkpoint(folder / "q", json);
-  const Checkpoint checkpoint = Checkpoint::open(folder / "q");
-  OutputFile output(folder / "q.gguf");
-  EXPECT_EQ(message_of([&] { export_gguf(checkpoint, output, GgmlType::kF32, [](int64_t) {}); }),
-            (folder / "q").string() +
+  const auto refusal = [&](const std::string& name, int first_window) {
+    json["max_window_layers"] = first_window;
+    write_tiny_checkpoint(folder / name, json);
+    return message_of([&] { require_gguf_can_hold(Checkpoint::open(folder / name)); });
+  };
+  EXPECT_EQ(refusal("some", 1),
+            (folder / "some").string() +
                 ": sliding_window: found a window in some layers only, expected all layers alike "
                 "(GGUF cannot say which)");
+  EXPECT_EQ(refusal("all", 0),
+            (folder / "all").string() +
+                ": sliding_window: found a window, expected none (a qwen2 GGUF is read without)");
 }
 
 TEST_F(GgufExport, FallsBackToHalfPrecisionWhereQ8BlocksDoNotFit) {
