@@ -29,7 +29,7 @@ if(SLAYER_PARQUET)
     target_link_libraries(slayer_parquet INTERFACE "${parquet_library}" "${arrow_library}")
     message(STATUS "Parquet: ${parquet_library}")
   else()
-    message(STATUS "Parquet: no pyarrow in .venv; slayer will read .jsonl data only")
+    message(STATUS "Parquet: no pyarrow in .venv; slayer will not read .parquet data")
   endif()
 endif()
 

@@ -9,7 +9,7 @@ namespace {
 [[noreturn]] void fail(const std::filesystem::path& path) {
   throw Error({.file = path.string(),
                .found = "a Parquet file",
-               .expected = "a .jsonl: this slayer was built without Parquet",
+               .expected = "another format: this slayer was built without Parquet",
                .hint = "pip install pyarrow into .venv and build again, or convert the file"});
 }
 

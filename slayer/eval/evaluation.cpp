@@ -1,6 +1,7 @@
 #include "slayer/eval/evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 
 #include "slayer/core/error.h"
@@ -77,6 +78,19 @@ void throw_if_stopped(const EvaluationOptions& options) {
   }
 }
 
+/// Of what is no number, an accuracy would say that the first choice is the likeliest.
+void require_finite(const Task& task, const Item& item, const std::vector<SequenceScore>& scores) {
+  for (const SequenceScore& score : scores) {
+    if (!std::isfinite(score.loglikelihood)) {
+      throw Error({.item = fmt::format("{}, item {}", task.name, item.doc_id),
+                   .found = std::isnan(score.loglikelihood) ? "a loglikelihood of nan"
+                                                            : "a loglikelihood of infinity",
+                   .expected = "a number",
+                   .hint = "float32 has a wider range than float16; a diverged model has none"});
+    }
+  }
+}
+
 /// Names the items that were left out or cut: the first, and where all are.
 void warn_of_bad_items(const Task& task, const TaskResult& result, const std::string& samples) {
   for (const char* const kind : {"problem", "cut"}) {
@@ -135,6 +149,7 @@ TaskResult evaluate_task(const CausalLM& model,
                  options.scoring,
                  [&](size_t group, const std::vector<SequenceScore>& scores) {
                    const Item& item = *pending.items[group];
+                   require_finite(task, item, scores);
                    Json sample = score_sample(task, item, scores);
                    note_cut(sample, item, pending.cut_from[group], encoder.max_length());
                    journal.add(std::move(sample));

@@ -287,9 +287,21 @@ std::vector<std::string> Sandbox::command(const fs::path& program, double second
   return words;
 }
 
+/// Whole: an empty program would end without a complaint, and count as right.
+void write_program(const fs::path& file, const std::string& program) {
+  std::ofstream stream(file, std::ios::binary);
+  stream << program;
+  stream.close();
+  if (!stream) {
+    throw Error({.file = file.string(),
+                 .found = "no room for a program to run",
+                 .expected = "a few kilobytes in the folder for temporary files"});
+  }
+}
+
 ProgramResult Sandbox::run(const std::string& program, double seconds) const {
   const fs::path file = folder_ / fmt::format("program-{}.py", programs_++);
-  std::ofstream(file, std::ios::binary) << program;
+  write_program(file, program);
   fs::permissions(file, fs::perms(0644));
   const auto patience = std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000.0)) + kGrace;
   const ChildOutput child = run_child(command(file, seconds), patience, kOutputLimit);

@@ -83,6 +83,7 @@ std::string journal_key(const ProbeRequest& request,
     key.update(set.name);
     for (const SequenceGroup& group : set.groups) {
       for (const ScoredSequence& sequence : group) {
+        key.update(fmt::format("{} {} ", sequence.tokens.size(), sequence.first_scored));
         key.update(std::as_bytes(std::span(sequence.tokens)));
       }
     }

@@ -18,7 +18,9 @@ std::string perplexity_change(const JsonObject& text) {
                                      text.object("base").number("perplexity"),
                                      text.object("new").number("perplexity"),
                                      percent(change));
-  if (text.has("change_low")) {
+  if (!text.has("change_low")) {
+    sentence += " (one document: no interval)";
+  } else {
     sentence += fmt::format(" (95 % interval {:+.1f} to {:+.1f} %)",
                             100.0 * text.number("change_low"),
                             100.0 * text.number("change_high"));
@@ -31,6 +33,10 @@ bool is_within_noise(const JsonObject& change, std::string_view low, std::string
   return change.has(low) && change.number(low) <= 0.0 && change.number(high) >= 0.0;
 }
 
+bool is_gain(const JsonObject& text) {
+  return text.number("change") < 0.0 && !is_within_noise(text, "change_low", "change_high");
+}
+
 std::string noise_note(bool is_noise) {
   return is_noise ? ", which is within measurement error" : "";
 }
@@ -39,8 +45,8 @@ bool is_accuracy(const std::string& metric) {
   return metric == "acc" || metric.starts_with("exact_match") || metric.starts_with("pass@");
 }
 
-/// "; arc_easy acc rose from 0.515 to 0.540 (+0.001 to +0.049)": the domain's tasks, the first
-/// accuracy of each.
+/// "; arc_easy acc went from 0.515 to 0.540 (difference +0.001 to +0.049)": the domain's tasks, the
+/// first accuracy of each.
 std::string task_gains(const JsonObject& compare) {
   std::string sentence;
   std::string last_task;
@@ -80,12 +86,10 @@ std::string mean_drop(const JsonObject& compare) {
 
 std::string gained(const JsonObject& summary, const JsonObject* compare) {
   const JsonObject domain = summary.object("text").object("domain");
-  const bool is_noise = is_within_noise(domain, "change_low", "change_high");
-  const bool is_gain = !is_noise && domain.number("change") < 0.0;
   return fmt::format("{}: perplexity on held-out domain text {}{}{}.",
-                     is_gain ? "Gained" : "Not gained",
+                     is_gain(domain) ? "Gained" : "Not gained",
                      perplexity_change(domain),
-                     noise_note(is_noise),
+                     noise_note(is_within_noise(domain, "change_low", "change_high")),
                      compare == nullptr ? "" : task_gains(*compare));
 }
 
@@ -129,7 +133,11 @@ std::string cost(const JsonObject& summary, const Json& data) {
     sentence += fmt::format(", on {} tokens", tokens);
   }
   if (const std::string tokens = tokens_of(data, "sft_training"); !tokens.empty()) {
-    sentence += fmt::format(", then on {} of conversations", tokens);
+    const JsonObject sft = summary.object("sft");
+    sentence += fmt::format(", then {} layers, {} parameters, on {} of conversations",
+                            sft.number("layers"),
+                            format_count(sft.number("parameters")),
+                            tokens);
   }
   return sentence + ".";
 }
@@ -156,7 +164,7 @@ JsonObject best_variant(const JsonObject& summary, const char* kind) {
 std::string best_gain(const JsonObject& variant) {
   const JsonObject text = variant.object("summary").object("text").object("domain");
   return fmt::format("{}: {}, whose perplexity on held-out domain text {}.",
-                     text.number("change") < 0.0 ? "Gained most" : "No variant gained; least worse",
+                     is_gain(text) ? "Gained most" : "No variant gained; best",
                      variant.string("name"),
                      perplexity_change(text));
 }

@@ -21,11 +21,15 @@ Json optional_json(const std::filesystem::path& file) {
   return std::filesystem::exists(file) ? read_json_file(file) : Json();
 }
 
-/// The lines of a .jsonl. @throws Error naming the line that is no JSON.
+/// The lines of a .jsonl, but for a last one that was cut. @throws Error naming one that is no
+/// JSON.
 std::vector<Json> read_lines(const std::filesystem::path& file) {
   std::istringstream text(read_text_file(file));
   std::vector<Json> lines;
   for (std::string line; std::getline(text, line);) {
+    if (text.eof() && parse_journal_line(line).is_null()) {
+      break;
+    }
     lines.push_back(parse_json(line, file.string() + ": line " + std::to_string(lines.size() + 1)));
   }
   return lines;

@@ -19,15 +19,21 @@ std::string count_text(const JsonObject& object, std::string_view key) {
 std::string sizes(const JsonObject& summary) {
   const JsonObject base = summary.object("models").object("base");
   const JsonObject changed = summary.object("models").object("new");
-  return fmt::format(
-      "{} layers, {} parameters -> {} layers, {}; {} layers trained, {} ({:.1f} %)\n",
-      base.number("layers"),
-      count_text(base, "parameters"),
-      changed.number("layers"),
-      count_text(changed, "parameters"),
-      changed.number("trained_layers"),
-      count_text(changed, "trained_parameters"),
-      100.0 * changed.number("trained_parameters") / changed.number("parameters"));
+  std::string text =
+      fmt::format("{} layers, {} parameters -> {} layers, {}; {} layers trained, {} ({:.1f} %)",
+                  base.number("layers"),
+                  count_text(base, "parameters"),
+                  changed.number("layers"),
+                  count_text(changed, "parameters"),
+                  changed.number("trained_layers"),
+                  count_text(changed, "trained_parameters"),
+                  100.0 * changed.number("trained_parameters") / changed.number("parameters"));
+  if (summary.has("sft")) {
+    const JsonObject sft = summary.object("sft");
+    text += fmt::format(
+        "; in conversations {} layers, {}", sft.number("layers"), count_text(sft, "parameters"));
+  }
+  return text + "\n";
 }
 
 std::string surgery_check(const JsonObject& summary) {

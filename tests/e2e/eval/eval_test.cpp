@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -144,6 +145,30 @@ TEST_F(Eval, NamesFileRowAndColumnOfBadRowsAndGoesOn) {
       " tokens, expected at most the model's 1024 (its front was left out)"))
       << lines[6]["cut"];
   EXPECT_NE(outcome.err.find("words: 4 of 7 items could not be used, listed in "),
+            std::string::npos)
+      << outcome.err;
+}
+
+TEST_F(Eval, DoesNotScoreADivergedModel) {
+  std::filesystem::copy(kModel, folder_ / "model");
+  const std::filesystem::path file = folder_ / "model/model.safetensors";
+  std::string bytes = read_text_file(file);
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  const Json norm = parse_json(bytes.substr(8, header), "header")["model.norm.weight"];
+  ASSERT_EQ(norm["dtype"], "F32");
+  const float not_a_number = std::nanf("");
+  std::memcpy(bytes.data() + 8 + header + norm["data_offsets"][0].get<uint64_t>(),
+              &not_a_number,
+              sizeof(not_a_number));
+  write_text_file(file, bytes);
+  task(kChoiceTask);
+  rows(many_rows(3));
+  std::vector<std::string> words = command("out.json");
+  words[1] = (folder_ / "model").string();
+  const Outcome outcome = run_slayer(words);
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_NE(outcome.err.find(": found a loglikelihood of nan, expected a number"),
             std::string::npos)
       << outcome.err;
 }

@@ -24,10 +24,14 @@ TEST(Answer, SaysGainForgettingAndCost) {
 }
 
 TEST(Answer, CountsConversationsToo) {
-  const Json data = {{"summary", run_summary()},
+  Json summary = run_summary();
+  summary["sft"] = {{"layers", 37}, {"parameters", 159302016}};
+  const Json data = {{"summary", summary},
                      {"training", {{"tokens", {81920}}}},
                      {"sft_training", {{"tokens", {1024}}}}};
-  EXPECT_TRUE(answer_of(data)[2].ends_with("on 81.9 k tokens, then on 1.02 k of conversations."))
+  EXPECT_TRUE(
+      answer_of(data)[2].ends_with("on 81.9 k tokens, then 37 layers, 159 M parameters, "
+                                   "on 1.02 k of conversations."))
       << answer_of(data)[2];
 }
 
@@ -73,6 +77,8 @@ TEST(Answer, CountsTasksToo) {
 Json two_variants(double domain_change) {
   Json gainer = run_summary();
   gainer["text"]["domain"]["change"] = domain_change;
+  gainer["text"]["domain"]["change_low"] = domain_change - 0.01;
+  gainer["text"]["domain"]["change_high"] = domain_change + 0.01;
   Json keeper = run_summary();
   keeper["text"]["domain"]["change"] = domain_change + 0.1;
   keeper["text"]["general"]["change"] = -0.01;
@@ -96,10 +102,16 @@ TEST(Answer, SaysOneVariantOnce) {
   EXPECT_EQ(answer_of({{"summary", summary}})[1].find("; that of"), std::string::npos);
 }
 
+TEST(Answer, SaysWhereThereIsNoInterval) {
+  Json summary = run_summary();
+  summary["text"]["domain"].erase("change_low");
+  EXPECT_NE(answer_of({{"summary", summary}})[0].find("by 20.0 % (one document: no interval)."),
+            std::string::npos);
+}
+
 TEST(Answer, CallsNoVariantsLossAGain) {
   const auto sentences = answer_of({{"summary", two_variants(0.2)}});
-  EXPECT_TRUE(sentences[0].starts_with("No variant gained; least worse: gainer, whose"))
-      << sentences[0];
+  EXPECT_TRUE(sentences[0].starts_with("No variant gained; best: gainer, whose")) << sentences[0];
 }
 
 TEST(Answer, NamesWhatIsMissing) {

@@ -63,6 +63,12 @@ TEST_F(RunFolder, ThinsLongTrainingsToMeans) {
   EXPECT_TRUE(training["general_loss"][1].is_null());
 }
 
+TEST_F(RunFolder, ShowsATrainingWhoseLastLineWasCut) {
+  write_text_file(run_ / "train/metrics.jsonl", "{\"step\": 1, \"loss\": 2.0}\n{\"step\": 2, \"lo");
+  write("plan.json", Json::object());
+  EXPECT_EQ(read_run(run_)["training"]["loss"], Json({2.0}));
+}
+
 TEST_F(RunFolder, ShowsConversationsWhereTheRunHadSome) {
   write_text_file(run_ / "sft/metrics.jsonl", "{\"step\": 1, \"loss\": 2.0}\n");
   Json summary = run_summary();
