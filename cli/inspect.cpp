@@ -16,6 +16,7 @@
 #include "slayer/core/progress.h"
 #include "slayer/surgery/plan.h"
 #include "slayer/surgery/record.h"
+#include "slayer/tokenizer/tokenizer.h"
 
 #include "cli/command.h"
 
@@ -32,7 +33,8 @@ struct Inspection {
   Checkpoint checkpoint;
   std::map<std::string_view, DtypeUse> dtypes = {};  ///< By safetensors' name.
   int64_t ignored_tensors = 0;
-  std::string tokenizer = {};  ///< Empty: there is none.
+  std::string tokenizer = {};          ///< Empty: there is none.
+  std::string tokenizer_problem = {};  ///< Why texts cannot be read with it, or not all.
   bool has_chat_template = false;
   std::optional<Plan> plan = {};  ///< Of slayer.json.
   std::vector<std::string> problems = {};
@@ -82,6 +84,21 @@ void inspect_side_files(const std::map<std::string, std::string>& files, Inspect
   }
 }
 
+std::string tokenizer_problem(const Checkpoint& checkpoint) {
+  try {
+    const Tokenizer tokenizer =
+        Tokenizer::from_side_files(checkpoint.side_files(), checkpoint.path().string());
+    const int64_t rows = checkpoint.config().vocab_size;
+    return tokenizer.vocab_size() <= rows
+               ? ""
+               : fmt::format("its ids reach to {}, the embedding has {} rows",
+                             tokenizer.vocab_size() - 1,
+                             rows);
+  } catch (const Error& error) {
+    return fmt::format("slayer cannot use it: {}", error.what());
+  }
+}
+
 Inspection inspect(const std::filesystem::path& path) {
   Inspection inspection{.checkpoint = Checkpoint::open(path)};
   const Checkpoint& checkpoint = inspection.checkpoint;
@@ -92,6 +109,9 @@ Inspection inspect(const std::filesystem::path& path) {
     inspection.ignored_tensors += is_ignored(checkpoint.config(), tensor.name) ? 1 : 0;
   }
   inspect_side_files(checkpoint.side_files(), inspection);
+  if (!inspection.tokenizer.empty()) {
+    inspection.tokenizer_problem = tokenizer_problem(checkpoint);
+  }
   if (const auto record = find_surgery_record(path)) {
     inspection.plan = record->plan;
   }
@@ -190,6 +210,9 @@ void print_text(const Inspection& inspection) {
   line("weights", describe_dtypes(inspection));
   line("context", describe_rope(config));
   line("tokenizer", inspection.tokenizer.empty() ? "none" : inspection.tokenizer);
+  if (!inspection.tokenizer_problem.empty()) {
+    line("", inspection.tokenizer_problem);
+  }
   line("chat template", inspection.has_chat_template ? "yes" : "none");
   if (inspection.plan) {
     line("surgery", describe_plan(*inspection.plan));
@@ -226,6 +249,7 @@ Json to_json(const Inspection& inspection) {
             {"dtypes", Json::object()},
             {"ignored_tensors", inspection.ignored_tensors},
             {"tokenizer", inspection.tokenizer},
+            {"tokenizer_problem", inspection.tokenizer_problem},
             {"chat_template", inspection.has_chat_template},
             {"plan", inspection.plan ? plan_to_json(*inspection.plan) : Json()},
             {"problems", inspection.problems}};
@@ -238,7 +262,8 @@ Json to_json(const Inspection& inspection) {
 }  // namespace
 
 void add_inspect(CLI::App& app, Context& context) {
-  CLI::App* command = app.add_subcommand("inspect", "What a checkpoint is, from its headers alone");
+  CLI::App* command =
+      app.add_subcommand("inspect", "What a checkpoint is, without reading its weights");
   command->footer("Example: slayer inspect models/SmolLM2-135M-Instruct");
   const auto path = std::make_shared<std::string>();
   command->add_option("checkpoint", *path, "A checkpoint folder or a .gguf file")->required();

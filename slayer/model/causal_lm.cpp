@@ -2,8 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <fmt/format.h>
 #include <utility>
 
+#include "slayer/core/error.h"
 #include "slayer/model/linear.h"
 #include "slayer/model/rms_norm.h"
 
@@ -49,6 +51,16 @@ ForwardPass begin_pass(const CausalLM& model,
 at::Tensor embed(const CausalLM& model, const at::Tensor& input_ids) {
   if (model.embed_tokens.is_meta()) {  // at::embedding has no shape-only kernel in C++.
     return model.embed_tokens.index({input_ids});
+  }
+  if (input_ids.is_cpu() && input_ids.numel() > 0) {
+    const auto largest = input_ids.max().item<int64_t>();
+    if (largest >= model.embed_tokens.size(0)) {
+      throw Error({.file = "a text's tokens",
+                   .found = fmt::format("id {}", largest),
+                   .expected = fmt::format("ids below the model's vocab_size, {}",
+                                           model.embed_tokens.size(0)),
+                   .hint = "the tokenizer has added tokens that the embedding has no row for"});
+    }
   }
   return at::embedding(model.embed_tokens, input_ids);
 }

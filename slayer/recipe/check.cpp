@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <functional>
 
+#include "slayer/checkpoint/gguf_export.h"
 #include "slayer/core/error.h"
+#include "slayer/data/corpus.h"
 #include "slayer/data/documents.h"
 #include "slayer/data/mixture.h"
 #include "slayer/eval/dataset.h"
@@ -115,13 +117,17 @@ void Job::check_probe(const Tokenizer& tokenizer) const {
   read_sections(request, tokenizer, config);
 }
 
-void Job::check_training(const TrainOptions& options, const char* table) const {
+void Job::check_training(const TrainOptions& options,
+                         const char* table,
+                         const Tokenizer& tokenizer) const {
   require_positions(recipe_,
                     fmt::format("{}.seq_len", table),
                     options.seq_len.value_or(0),
                     base_.config().max_position_embeddings);
   if (options.format != DocumentFormat::kText) {
     ChatTemplate::from_side_files(base_.side_files(), recipe_.base.string());
+  } else {
+    make_document_encoder(tokenizer, /*tokenizer_key=*/"", options.bos, options.add_eos);
   }
   checked(recipe_.file.string(), table, [&] { check_first_document(options); });
 }
@@ -133,9 +139,12 @@ void Job::check() const {
   planned_trainings(recipe_, expected_plan());
   require_positions(
       recipe_, "eval.seq_len", recipe_.eval.seq_len, base_.config().max_position_embeddings);
-  check_training(recipe_.train, "train");
+  check_training(recipe_.train, "train", tokenizer);
   if (recipe_.sft) {
-    check_training(*recipe_.sft, "sft");
+    check_training(*recipe_.sft, "sft", tokenizer);
+  }
+  if (!recipe_.exported.gguf.empty()) {
+    require_gguf_can_hold(base_);
   }
   if (recipe_.probe) {
     check_probe(tokenizer);

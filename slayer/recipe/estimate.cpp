@@ -25,7 +25,7 @@ constexpr double kBytesPerToken = 4.0;       // Of English text, about.
 constexpr double kDiskBytesASecond = 3e8;    // Of a plain SSD.
 constexpr double kShareOfProducts = 0.6;     // Of the time; the rest is attention, norms, memory.
 constexpr int64_t kMicroBatchTokens = 2048;  // As training chooses it.
-constexpr int64_t kStatesKept = 2;
+constexpr int64_t kStates = 3;               // Two are kept while the next is written.
 
 double text_tokens(const std::vector<std::string>& patterns) {
   double bytes = 0.0;
@@ -164,7 +164,9 @@ Estimator::Training Estimator::training(const TrainOptions& options,
   };
   needs.least_memory_bytes = memory_in("bfloat16").state();
   needs.memory_bytes = memory_in("float32").total();
-  needs.state_bytes = kStatesKept * 3 * trained * int64_t{sizeof(float)};
+  needs.state_bytes =
+      (kStates + (options.eval_domain.empty() && options.eval_general.empty() ? 0 : 1)) * 3 *
+      trained * int64_t{sizeof(float)};
   return needs;
 }
 

@@ -136,10 +136,15 @@ Json evaluate(const std::filesystem::path& path,
   }
   Json json = file.json();
   json["samples"] = samples(model, tokenizer, options.stop_tokens, settings);
-  for (const std::string& task : task_names(settings.recipe, catalogue)) {
+  return json;
+}
+
+void discard_journals(const EvalRecipe& recipe, const std::filesystem::path& samples_folder) {
+  EvaluationOptions options;
+  options.samples_folder = samples_folder;
+  for (const std::string& task : task_names(recipe, task_catalogue(recipe))) {
     SampleJournal::discard(samples_path(options, task));
   }
-  return json;
 }
 
 }  // namespace slayer

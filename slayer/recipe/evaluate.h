@@ -51,4 +51,7 @@ Json evaluate(const std::filesystem::path& checkpoint,
               const std::filesystem::path& samples_folder,
               const EvalSettings& settings);
 
+/// Removes what `evaluate` would go on from, once what it returned is written.
+void discard_journals(const EvalRecipe& recipe, const std::filesystem::path& samples_folder);
+
 }  // namespace slayer

@@ -14,6 +14,7 @@
 #include "slayer/recipe/evaluate.h"
 #include "slayer/recipe/overlap.h"
 #include "slayer/recipe/values.h"
+#include "slayer/tokenizer/tokenizer.h"
 #include "slayer/train/peft_adapter.h"
 
 // The stages of a job: what each reads and makes. What it does stands in work.cpp.
@@ -22,6 +23,44 @@ namespace slayer {
 namespace {
 
 std::string hash_of(const std::filesystem::path& path) { return Checkpoint::open(path).hash(); }
+
+/// What a text's tokens depend on.
+std::string tokenizer_of(const std::filesystem::path& model) {
+  return tokenizer_key(Checkpoint::open(model).side_files());
+}
+
+/// Generated answers end where that says.
+std::string generation_config_hash(const std::filesystem::path& model) {
+  const std::map<std::string, std::string> files = Checkpoint::open(model).side_files();
+  const auto found = files.find("generation_config.json");
+  return found == files.end() ? "" : sha256(found->second);
+}
+
+/// SHA-256 of all files beside the weights, which a model made from this one carries.
+std::string side_files_hash(const Checkpoint& model) {
+  Sha256 hash;
+  for (const auto& [name, text] : model.side_files()) {
+    hash.update(name);
+    hash.update(sha256(text));
+  }
+  return hash.hex_digest();
+}
+
+std::string side_files_hash(const std::filesystem::path& model) {
+  return side_files_hash(Checkpoint::open(model));
+}
+
+/// Of conversations the tokens depend on the chat template too, which stands in one of two files.
+std::string chat_template_hash(const std::filesystem::path& model) {
+  const std::map<std::string, std::string> files = Checkpoint::open(model).side_files();
+  Sha256 hash;
+  for (const char* const name : {"chat_template.jinja", "tokenizer_config.json"}) {
+    if (const auto file = files.find(name); file != files.end()) {
+      hash.update(file->second);
+    }
+  }
+  return hash.hex_digest();
+}
 
 /// SHA-256 of the files' content and, where they are no .jsonl, kind, in order.
 std::string content_hash(const std::vector<std::string>& patterns) {
@@ -110,7 +149,10 @@ Json Job::probe_inputs() const {
   for (const char* const path : {"text", "domain", "general"}) {
     settings.erase(path);
   }
-  Json inputs = {{"base", hash_of(base_path())}, {"settings", settings}, {"dtype", recipe_.dtype}};
+  Json inputs = {{"base", hash_of(base_path())},
+                 {"tokenizer", tokenizer_of(base_path())},
+                 {"settings", settings},
+                 {"dtype", recipe_.dtype}};
   add_content(inputs, "text", recipe_.probe->plain.text);
   add_content(inputs, "domain", recipe_.probe->domain.text);
   add_content(inputs, "general", recipe_.probe->general.text);
@@ -143,9 +185,13 @@ Json Job::training_inputs(const Training& training) const {
     settings.erase(path);
   }
   Json inputs = {{"model", hash_of(training.checkpoint)},
+                 {"tokenizer", tokenizer_of(training.checkpoint)},
                  {"settings", settings},
                  {"dtype", recipe_.dtype},
                  {"data", content_hash(options.data)}};
+  if (options.format != DocumentFormat::kText) {
+    inputs["chat_template"] = chat_template_hash(training.checkpoint);
+  }
   for (const WeightedText& text : parse_weighted_texts(options.data)) {
     if (text.weight) {
       inputs["weights"].push_back(*text.weight);
@@ -165,6 +211,8 @@ Json Job::eval_inputs(const std::filesystem::path& model) const {
     settings.erase(path);
   }
   return {{"model", hash_of(model)},
+          {"tokenizer", tokenizer_of(model)},
+          {"generation_config", generation_config_hash(model)},
           {"settings", settings},
           {"dtype", recipe_.dtype},
           {"domain", content_hash(recipe_.eval.domain)},
@@ -185,6 +233,7 @@ Stage Job::stage(const std::string& name,
 Stage Job::import_stage() const {
   Stage import = stage("import", folders_.run, "base");
   import.inputs = [this] { return Json{{"base", base_.hash()}, {"dtype", recipe_.import_dtype}}; };
+  import.carried = [this] { return side_files_hash(base_); };
   import.make = [this](bool) { import_base(); };
   return import;
 }
@@ -212,6 +261,7 @@ Stage Job::surgery_stage() const {
   Stage surgery = stage("surgery", folders_.plan, "expanded");
   surgery.reads = {base_path(), folders_.plan / "plan.json"};
   surgery.inputs = [this] { return surgery_inputs(); };
+  surgery.carried = [this] { return side_files_hash(base_path()); };
   surgery.make = [this](bool) { operate(); };
   return surgery;
 }
@@ -220,7 +270,13 @@ Stage Job::verify_stage() const {
   Stage check = stage("verify", folders_.plan, "verify.json");
   check.reads = {base_path(), folders_.plan / "expanded"};
   check.inputs = [this] {
-    return Json{{"model", hash_of(folders_.plan / "expanded")}, {"text", eval_inputs(base_path())}};
+    return Json{{"base", hash_of(base_path())},
+                {"model", hash_of(folders_.plan / "expanded")},
+                {"tokenizer", tokenizer_of(base_path())},
+                {"dtype", recipe_.dtype},
+                {"text_field", recipe_.eval.text_field},
+                {"domain", content_hash(recipe_.eval.domain)},
+                {"general", content_hash(recipe_.eval.general)}};
   };
   check.make = [this](bool) { verify(); };
   return check;
@@ -231,6 +287,8 @@ Stage Job::training_stage(const Training& training) const {
   Stage made = stage(training.name, training.folder, model);
   made.reads = {training.checkpoint};
   made.work = {model, std::filesystem::path(training.name) / "checkpoints"};
+  made.states = made.work.back();
+  made.carried = [training] { return side_files_hash(training.checkpoint); };
   made.discard = [this, training] { discard(training); };
   made.inputs = [this, training] { return training_inputs(training); };
   made.make = [this, training](bool goes_on) { train(training, goes_on); };
@@ -254,6 +312,7 @@ Stage Job::eval_stage(const std::string& name, const std::filesystem::path& mode
                                 .stop = control_.stop};
     write_json_file(folder / "eval" / (name + ".json"),
                     evaluate(model, name, folder / "eval" / name, settings));
+    discard_journals(recipe_.eval, folder / "eval" / name);
   };
   return eval;
 }
@@ -298,7 +357,9 @@ Stage Job::export_stage() const {
   Stage exported = stage("export", folders_.own, "export");
   exported.reads = {model_path()};
   exported.inputs = [this] {
-    return Json{{"model", hash_of(model_path())}, {"settings", table_of(recipe_, "export")}};
+    return Json{{"model", hash_of(model_path())},
+                {"side_files", side_files_hash(model_path())},
+                {"settings", table_of(recipe_, "export")}};
   };
   exported.make = [this](bool) { export_model(); };
   return exported;

@@ -85,7 +85,9 @@ class Job final {
   Stage export_stage() const;
 
   void check_probe(const Tokenizer& tokenizer) const;
-  void check_training(const TrainOptions& options, const char* table) const;
+  void check_training(const TrainOptions& options,
+                      const char* table,
+                      const Tokenizer& tokenizer) const;
   void import_base() const;
   void probe(bool goes_on) const;
   void write_plan() const;

@@ -50,6 +50,11 @@ int64_t peak_memory() { return proc_bytes("/proc/self/status", "VmHWM"); }
 // Source: proc(5), clear_refs: 5 resets the peak.
 void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
-int64_t total_memory() { return proc_bytes("/proc/meminfo", "MemTotal"); }
+int64_t total_memory() {
+  const int64_t memory = proc_bytes("/proc/meminfo", "MemTotal");
+  int64_t limit = 0;  // Of a container; "max" where there is none.
+  std::ifstream("/sys/fs/cgroup/memory.max") >> limit;
+  return limit > 0 && (memory == 0 || limit < memory) ? limit : memory;
+}
 
 }  // namespace slayer

@@ -44,7 +44,7 @@ TrainOptions read_training(const JsonObject& root,
                            const Recipe& recipe) {
   return read_table(root, name, [&](const JsonObject& table) {
     TrainOptions train = read_train_table(table, recipe.file.parent_path(), usual_format);
-    if (!train.compute && root.has("dtype")) {
+    if (!table.has("compute") && root.has("dtype") && recipe.dtype != "float16") {
       train.compute = recipe.dtype;
     }
     train.device = recipe.device;

@@ -177,6 +177,17 @@ Estimators estimators_of(const Jobs& jobs, double flops) {
   return estimators;
 }
 
+/// Bytes of the files in a folder; 0 where there is none.
+int64_t size_of(const std::filesystem::path& folder) {
+  int64_t bytes = 0;
+  if (std::filesystem::exists(folder)) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+      bytes += entry.is_regular_file() ? static_cast<int64_t>(entry.file_size()) : 0;
+    }
+  }
+  return bytes;
+}
+
 /// Room on the disk for all stages to do, memory for the trainings.
 void check_machine(const std::vector<JobStage>& stages,
                    const std::vector<Need>& needs,
@@ -189,9 +200,9 @@ void check_machine(const std::vector<JobStage>& stages,
     }
     const auto& [job, stage] = stages[i];
     const Estimator& estimator = estimators.at(job);
-    if (!std::filesystem::exists(stage.output_path())) {
-      disk += estimator.of(stage.name).disk_bytes;
-    }
+    // Other outputs are written beside those that they replace.
+    const int64_t there = stage.states.empty() ? 0 : size_of(stage.folder / stage.states);
+    disk += std::max<int64_t>(estimator.of(stage.name).disk_bytes - there, 0);
     const int64_t memory = total_memory();
     const int64_t least = estimator.least_memory(stage.name);
     if (job->recipe().device == "cpu" && memory > 0 && least > memory) {
@@ -211,8 +222,9 @@ void check_machine(const std::vector<JobStage>& stages,
 }
 
 void check_folder(const std::filesystem::path& out) {
-  if (std::filesystem::exists(out) && !std::filesystem::exists(out / "stages") &&
-      !std::filesystem::exists(out / "run.json")) {
+  // recipes/ is made before all else.
+  const bool is_new = !std::filesystem::exists(out) || std::filesystem::is_empty(out);
+  if (!is_new && !std::filesystem::exists(out / "recipes")) {
     throw Error({.file = out.string(),
                  .found = "a folder that no run made",
                  .expected = "a new path or the folder of a run"});

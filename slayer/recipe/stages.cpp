@@ -62,6 +62,16 @@ bool holds_files(const std::filesystem::path& output, const Json& files) {
   });
 }
 
+bool is_filled(const std::filesystem::path& path) {
+  return std::filesystem::exists(path) && !std::filesystem::is_empty(path);
+}
+
+bool has_states(const Stage& stage) {
+  return !stage.states.empty() && is_filled(stage.folder / stage.states);
+}
+
+Json carried_by(const Stage& stage) { return stage.carried ? Json(stage.carried()) : Json(); }
+
 }  // namespace
 
 bool is_up_to_date(const Stage& stage) {
@@ -69,7 +79,8 @@ bool is_up_to_date(const Stage& stage) {
   return !made.is_null() && made.value("is_done", false) &&
          std::filesystem::exists(stage.output_path()) &&
          holds_files(stage.output_path(), made.value("files", Json())) &&
-         made.value("inputs", Json()) == stage.inputs();
+         made.value("inputs", Json()) == stage.inputs() &&
+         made.value("carried", Json()) == carried_by(stage);
 }
 
 std::string changed_inputs(const Stage& stage) {
@@ -77,9 +88,13 @@ std::string changed_inputs(const Stage& stage) {
   std::vector<std::string> keys;
   if (!made.is_null()) {
     add_differences(made.value("inputs", Json::object()), stage.inputs(), keys);
-    if (keys.empty() && holds_work(stage) && std::filesystem::exists(stage.output_path()) &&
-        !holds_files(stage.output_path(), made.value("files", Json()))) {
-      keys.push_back("its files are not whole");
+    if (keys.empty() && made.value("is_done", false) && holds_work(stage) && !has_states(stage)) {
+      if (std::filesystem::exists(stage.output_path()) &&
+          !holds_files(stage.output_path(), made.value("files", Json()))) {
+        keys.push_back("its files are not whole");
+      } else if (made.value("carried", Json()) != carried_by(stage)) {
+        keys.push_back("the files beside its weights");
+      }
     }
   } else if (holds_work(stage)) {
     keys.push_back("its stamp " + stamp_file(stage).filename().string() + " is gone");
@@ -89,13 +104,13 @@ std::string changed_inputs(const Stage& stage) {
 
 bool holds_work(const Stage& stage) {
   return std::ranges::any_of(stage.work, [&](const std::filesystem::path& path) {
-    return std::filesystem::exists(stage.folder / path) &&
-           !std::filesystem::is_empty(stage.folder / path);
+    return is_filled(stage.folder / path);
   });
 }
 
 void make_stage(const Stage& stage, bool anew, const Json& made_by) {
   const Json inputs = stage.inputs();
+  const Json carried = carried_by(stage);
   const Json before = stamp_of(stage);
   const bool goes_on = !anew && !before.is_null() && before.value("inputs", Json()) == inputs;
   if (!goes_on &&
@@ -111,6 +126,7 @@ void make_stage(const Stage& stage, bool anew, const Json& made_by) {
   write_json_file(stamp_file(stage),
                   {{"inputs", inputs},
                    {"is_done", true},
+                   {"carried", carried},
                    {"files", files_of(stage.output_path())},
                    {"seconds", seconds.count()},
                    {"cpu_seconds", process_cpu_seconds() - cpu_begin},

@@ -26,6 +26,11 @@ struct Stage {
   std::vector<std::filesystem::path> reads = {};
   /// Below the folder: what took so long to make that it is not replaced unasked.
   std::vector<std::filesystem::path> work = {};
+  /// Below the folder: states that it goes on from, also where it was finished.
+  std::filesystem::path states = {};
+  /// Hash of what the output merely carries, as a model its tokenizer's files. Where this changed
+  /// alone, the stage goes on from what it did.
+  std::function<std::string()> carried = {};
   /// Removes the work, after it has been seen that another can begin.
   std::function<void()> discard = {};
 
@@ -38,7 +43,8 @@ struct Stage {
 bool is_up_to_date(const Stage& stage);
 
 /// In what a former attempt, finished or cut short, differs from now: inputs, as "steps, data", or
-/// files that are gone; empty where it does not, or there was none.
+/// files that are gone and cannot be made again from its states; empty where it does not, or there
+/// was none.
 std::string changed_inputs(const Stage& stage);
 
 /// Whether some of the stage's work lies there, finished or not.

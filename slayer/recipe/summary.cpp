@@ -16,9 +16,7 @@ namespace slayer {
 namespace {
 
 /// Layers and parameters of both models, and what [train] trained.
-Json sizes(const Job& job, const Plan& plan, const TrainableSet& trained) {
-  const ModelConfig& config = job.base().config();
-  const ModelConfig changed = with_layers(config, layer_origins(plan));
+Json sizes(const ModelConfig& config, const ModelConfig& changed, const TrainableSet& trained) {
   return {{"base", {{"layers", config.num_hidden_layers}, {"parameters", parameter_count(config)}}},
           {"new",
            {{"layers", changed.num_hidden_layers},
@@ -96,8 +94,13 @@ Json describe_plan(const Job& job, const Plan& plan, const PlannedTrainings& tra
   return json;
 }
 
-Json describe_training(const TrainOptions& options, const TrainableSet& trained) {
-  return {{"method", name_of(options.method.method)}, {"trains", describe(trained)}};
+Json describe_training(const TrainOptions& options,
+                       const TrainableSet& trained,
+                       const ModelConfig& model) {
+  return {{"method", name_of(options.method.method)},
+          {"trains", describe(trained)},
+          {"layers", trained.layers.size()},
+          {"parameters", trained_parameters(trained, model)}};
 }
 
 /// Where a variant's report finds what lies outside its own folder, relative to that.
@@ -121,14 +124,15 @@ Json summarize_job(const Job& job) {
   const JobFolders& folders = job.folders();
   const Plan plan = job.read_plan();
   const PlannedTrainings trainings = planned_trainings(job.recipe(), plan);
+  const ModelConfig model = with_layers(job.base().config(), layer_origins(plan));
   const EvaluationFile base = EvaluationFile::read(folders.run / "eval" / "base.json");
   const EvaluationFile changed = EvaluationFile::read(folders.own / "eval" / "new.json");
   Json summary = {{"format", 1},
                   {"base", job.recipe().base.filename().string()},
                   {"has_probe", job.recipe().probe.has_value()},
                   {"plan", describe_plan(job, plan, trainings)},
-                  {"models", sizes(job, plan, trainings.train)},
-                  {"train", describe_training(job.recipe().train, trainings.train)},
+                  {"models", sizes(job.base().config(), model, trainings.train)},
+                  {"train", describe_training(job.recipe().train, trainings.train, model)},
                   {"verify", read_json_file(folders.plan / "verify.json")},
                   {"text",
                    {{"domain", compare_on("domain", base, changed)},
@@ -136,7 +140,7 @@ Json summarize_job(const Job& job) {
                   {"samples", samples(base.json(), changed.json())},
                   {"time", times(job)}};
   if (trainings.sft) {
-    summary["sft"] = describe_training(*job.recipe().sft, *trainings.sft);
+    summary["sft"] = describe_training(*job.recipe().sft, *trainings.sft, model);
   }
   if (!job.recipe().variant.empty()) {
     summary["files"] = files_elsewhere(folders, job.recipe());

@@ -1,5 +1,6 @@
 #include "slayer/recipe/trained.h"
 
+#include "slayer/core/error.h"
 #include "slayer/recipe/values.h"
 #include "slayer/train/parameter_groups.h"
 
@@ -36,10 +37,13 @@ PlannedTrainings planned_trainings(const Recipe& recipe, const Plan& plan) {
   }
   mark(trainings.train, trainings.plan);
   if (recipe.sft) {
-    // A training leaves the plan's marks and adds its own.
-    Plan left = plan;
-    mark(trainings.train, left);
-    trainings.sft = planned_set(recipe, "sft", *recipe.sft, left);
+    trainings.sft = planned_set(recipe, "sft", *recipe.sft, plan);
+    if (trainings.sft->layers.empty() && !trainings.train.layers.empty()) {
+      throw Error({.file = recipe.file.string(),
+                   .item = "sft.method",
+                   .found = "\"plan\", of a plan that marks no layer",
+                   .expected = "another method, as [train] has"});
+    }
     mark(*trainings.sft, trainings.plan);
   }
   return trainings;

@@ -5,6 +5,7 @@
 
 #include "slayer/checkpoint/gguf_export.h"
 #include "slayer/checkpoint/gguf_import.h"
+#include "slayer/core/error.h"
 #include "slayer/core/file.h"
 #include "slayer/core/log.h"
 #include "slayer/core/output_file.h"
@@ -38,6 +39,12 @@ GgmlType gguf_type(const std::string& name) {
                           : GgmlType::kQ8_0;
 }
 
+void throw_if_stopped(const std::stop_token& stop) {
+  if (stop.stop_requested()) {
+    throw Interrupted("run the same command again to go on");
+  }
+}
+
 }  // namespace
 
 void Job::import_base() const {
@@ -48,7 +55,10 @@ void Job::import_base() const {
     bytes += tensor.element_count() * size_in_bytes(dtype);
   }
   Progress progress("import", bytes, "bytes", control_.progress);
-  import_gguf(base_, folder.path(), dtype, [&](int64_t written) { progress.advance(written); });
+  import_gguf(base_, folder.path(), dtype, [&](int64_t written) {
+    throw_if_stopped(control_.stop);
+    progress.advance(written);
+  });
   folder.commit();
   progress.finish();
 }
@@ -132,6 +142,13 @@ TrainJob Job::prepared(const Training& training, bool goes_on) const {
   options.checkpoint = training.checkpoint;
   options.out = training.out();
   options.force = !goes_on;
+  if (training.name == std::string_view("sft") && options.method.method == Method::kPlan &&
+      recipe_.train.method.method != Method::kPlan) {
+    // The model's own marks are of all that differs from the base, by [train] too.
+    options.lr = options.lr.value_or(default_lr(Method::kPlan));
+    options.method = {.method = Method::kLayers,
+                      .layers = trainable_set(options.method, read_plan()).layers};
+  }
   if (goes_on && TrainFolder(options.out).stored_settings()) {
     options.threads.reset();  // It goes on with those it began with: others give other last bits.
   }
@@ -172,18 +189,21 @@ void Job::compare() const {
 void Job::export_model() const {
   const Checkpoint model = Checkpoint::open(model_path());
   StagedFolder folder(folders_.own / "export", /*force=*/true);
-  for (const std::string& type : recipe_.exported.gguf) {
-    OutputFile output(folder.path() / fmt::format("model-{}.gguf", type));
-    Progress progress(
-        "export " + type, exported_bytes(model, gguf_type(type)), "bytes", control_.progress);
-    export_gguf(model, output, gguf_type(type), [&](int64_t bytes) { progress.advance(bytes); });
-    output.close();
-    progress.finish();
-  }
   if (recipe_.exported.pack) {
     pack(model,
          folder.path() / "pack.safetensors",
          {.progress = control_.progress, .stop = control_.stop});
+  }
+  for (const std::string& type : recipe_.exported.gguf) {
+    OutputFile output(folder.path() / fmt::format("model-{}.gguf", type));
+    Progress progress(
+        "export " + type, exported_bytes(model, gguf_type(type)), "bytes", control_.progress);
+    export_gguf(model, output, gguf_type(type), [&](int64_t bytes) {
+      throw_if_stopped(control_.stop);
+      progress.advance(bytes);
+    });
+    output.close();
+    progress.finish();
   }
   folder.commit();
 }

@@ -186,7 +186,10 @@ void require_base(const Checkpoint& base, const PackFile& pack) {
                  .item = "the base's hash",
                  .found = printable(plan.source_hash),
                  .expected = fmt::format("{}, the hash of {}", base.hash(), base.path().string()),
-                 .hint = "the pack was made on " + printable(pack.manifest().record.source)});
+                 .hint = "the pack was made on " + printable(pack.manifest().record.source) +
+                         (base.is_gguf() ? "; of a run with a GGUF that is its folder base/, "
+                                           "as slayer import makes it"
+                                         : "")});
   }
   if (plan.source_layers != base.config().num_hidden_layers) {
     throw Error({.file = pack.name(),

@@ -54,6 +54,10 @@ class Tokenizer final {
   std::shared_ptr<const State> state_;
 };
 
+/// A hash of those side files of a checkpoint that a text's tokens depend on. The chat template is
+/// none of them, wherever it stands.
+std::string tokenizer_key(const std::map<std::string, std::string>& side_files);
+
 /// Decodes token by token for a terminal: gives out text only when no later token can change it,
 /// so a UTF-8 character is never split, and all that was given out is what `decode` gives for all
 /// tokens.

@@ -2,13 +2,11 @@
 
 #include <ATen/Parallel.h>
 
-#include <array>
 #include <fmt/format.h>
 #include <map>
 #include <utility>
 
 #include "slayer/core/error.h"
-#include "slayer/core/sha256.h"
 #include "slayer/data/chat_encoder.h"
 #include "slayer/data/documents.h"
 #include "slayer/eval/perplexity.h"
@@ -32,20 +30,6 @@ Checkpoint open_trainable(const fs::path& path) {
   Checkpoint checkpoint = Checkpoint::open(path);
   checkpoint.require_complete();
   return checkpoint;
-}
-
-/// A hash of the files that define a tokenizer.
-std::string tokenizer_key(const std::map<std::string, std::string>& side_files) {
-  constexpr std::array kFiles{
-      "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"};
-  Sha256 hash;
-  for (const char* name : kFiles) {
-    if (const auto file = side_files.find(name); file != side_files.end()) {
-      hash.update(name);
-      hash.update(sha256(file->second));
-    }
-  }
-  return hash.hex_digest();
 }
 
 /// Whether the training as it is would take more than four fifths of the memory at hand.

@@ -47,10 +47,6 @@ std::string_view name_of(BosPolicy bos) {
   return "tokenizer";
 }
 
-double default_lr(Method method) {
-  return method == Method::kPlan || method == Method::kLora ? 2e-4 : 2e-5;
-}
-
 bool is_watching(const TrainOptions& options) {
   return !options.eval_domain.empty() || !options.eval_general.empty() || options.holdout > 0.0;
 }
@@ -149,6 +145,10 @@ std::string chosen_compute(const TrainOptions& options, const TrainFacts& facts)
 }
 
 }  // namespace
+
+double default_lr(Method method) {
+  return method == Method::kPlan || method == Method::kLora ? 2e-4 : 2e-5;
+}
 
 void validate(const TrainOptions& options) {
   require_count("--steps", options.steps, 1);

@@ -73,6 +73,9 @@ struct TrainOptions {
 /// @throws Error naming the option whose value no training could follow.
 void validate(const TrainOptions& options);
 
+/// The learning rate where none is given.
+double default_lr(Method method);
+
 /// What `resolve` looks at to choose.
 struct TrainFacts {
   std::string checkpoint_hash = {};

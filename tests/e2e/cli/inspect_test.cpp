@@ -1,9 +1,12 @@
+#include <filesystem>
 #include <gtest/gtest.h>
 #include <string>
 
+#include "slayer/core/file.h"
 #include "slayer/core/json.h"
 
 #include "tests/support/run_slayer.h"
+#include "tests/support/scratch_folder.h"
 
 namespace slayer {
 namespace {
@@ -26,6 +29,15 @@ TEST(Inspect, GivesJson) {
   EXPECT_EQ(json["layers"], 4);
   EXPECT_EQ(json["dtypes"]["F32"]["tensors"], 51);
   EXPECT_TRUE(json["problems"].empty());
+}
+
+TEST(Inspect, SaysWhereTextsCannotBeRead) {
+  const ScratchFolder folder;
+  std::filesystem::copy(kQwen, folder / "model");
+  write_text_file(folder / "model/tokenizer.json", "{\"model\": {\"type\": \"Unigram\"}}");
+  const Outcome outcome = run_slayer({"inspect", (folder / "model").string()});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("slayer cannot use it: "), std::string::npos) << outcome.out;
 }
 
 TEST(Inspect, RefusesWhatIsNoCheckpointInOneLine) {

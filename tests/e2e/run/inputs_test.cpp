@@ -91,9 +91,7 @@ TEST_F(RunInputs, AreMadeAgainWhereAFileOfThemIsGone) {
   ASSERT_EQ(run("run").exit_code, 0);
   const Json before = result("run");
   std::filesystem::remove(folder_ / "run/train/model/config.json");
-  EXPECT_NE(run("run").err.find("found a training that differs (its files are not whole)"),
-            std::string::npos);
-  const Outcome outcome = run("run", {"--force"});
+  const Outcome outcome = run("run");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(std::filesystem::exists(folder_ / "run/train/model/config.json"));
   EXPECT_EQ(result("run"), before);
@@ -130,6 +128,17 @@ TEST_F(RunInputs, OfAProbeLeaveTheReportWithIt) {
   write_text_file(folder_ / "run/probe.json", "{\"format\": 1}");
   ASSERT_EQ(run("run").exit_code, 0);
   EXPECT_EQ(read_text_file(folder_ / "run/report.html").find("\"probe\":{"), std::string::npos);
+}
+
+TEST_F(RunInputs, MayBeginInAnEmptyFolder) {
+  std::filesystem::create_directory(folder_ / "run");
+  EXPECT_EQ(run("run", {"--only", "plan"}).exit_code, 0);
+  std::filesystem::remove(folder_ / "run/run.json");  // Killed before it was written.
+  std::filesystem::remove_all(folder_ / "run/stages");
+  EXPECT_EQ(run("run", {"--only", "plan"}).exit_code, 0);
+  std::filesystem::create_directory(folder_ / "mine");
+  write_text_file(folder_ / "mine/notes.md", "Mine.\n");
+  EXPECT_NE(run("mine").err.find("found a folder that no run made"), std::string::npos);
 }
 
 TEST_F(RunInputs, KeepATrainingThatNobodyKnowsOf) {

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <fmt/format.h>
 #include <fstream>
 #include <gtest/gtest.h>
 
@@ -156,6 +157,15 @@ TEST(LoadCausalLm, OutlivesTheCheckpointThatItMaps) {
     embedding = test::load_tiny("llama2").embed_tokens;
   }
   EXPECT_TRUE(at::isfinite(embedding).all().item<bool>());
+}
+
+TEST(Model, RefusesTokensThatItHasNoRowFor) {
+  const CausalLM model = test::load_tiny("llama2");
+  const at::Tensor ids = at::full({1, 2}, model.config.vocab_size, at::kLong);
+  EXPECT_EQ(message_of([&] { embed(model, ids); }),
+            fmt::format("a text's tokens: found id {0}, expected ids below the model's vocab_size, "
+                        "{0} (the tokenizer has added tokens that the embedding has no row for)",
+                        model.config.vocab_size));
 }
 
 }  // namespace
