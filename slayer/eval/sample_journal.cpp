@@ -1,7 +1,7 @@
 #include "slayer/eval/sample_journal.h"
 
-#include "slayer/core/error.h"
 #include "slayer/core/file.h"
+#include "slayer/core/journal.h"
 
 namespace slayer {
 namespace {
@@ -12,25 +12,11 @@ std::filesystem::path journal_of(const std::filesystem::path& final_path) {
 
 std::string one_line(const Json& json) { return compact_text(json) + "\n"; }
 
-/// The lines of a journal that were written whole; the last may be torn.
-std::vector<Json> read_lines(const std::filesystem::path& path) {
-  std::vector<Json> lines;
-  std::ifstream stream(path);
-  for (std::string line; std::getline(stream, line) && !stream.eof();) {
-    const Json json = parse_journal_line(line);
-    if (json.is_null()) {
-      break;
-    }
-    lines.push_back(json);
-  }
-  return lines;
-}
-
 }  // namespace
 
 SampleJournal::SampleJournal(std::filesystem::path final_path, const std::string& key)
     : final_(std::move(final_path)), journal_(journal_of(final_)) {
-  const std::vector<Json> lines = read_lines(journal_);
+  const std::vector<Json> lines = read_journal(journal_);
   if (!lines.empty() && lines.front().value("key", "") == key) {
     for (size_t i = 1; i < lines.size(); ++i) {
       if (const auto id = lines[i].find("doc_id");
@@ -39,28 +25,15 @@ SampleJournal::SampleJournal(std::filesystem::path final_path, const std::string
       }
     }
   }
-  if (final_.has_parent_path()) {
-    std::filesystem::create_directories(final_.parent_path());
-  }
-  // Written anew: a torn last line must not be appended to.
-  stream_.open(journal_, std::ios::binary | std::ios::trunc);
-  append({{"key", key}});
+  std::vector<Json> kept{{{"key", key}}};
   for (const auto& [doc_id, sample] : samples_) {
-    append(sample);
+    kept.push_back(sample);
   }
-}
-
-void SampleJournal::append(const Json& line) {
-  stream_ << one_line(line) << std::flush;
-  if (!stream_) {
-    throw Error({.file = journal_.string(),
-                 .found = "a write that failed",
-                 .expected = "room for the samples"});
-  }
+  stream_ = begin_journal(journal_, kept);
 }
 
 void SampleJournal::add(Json sample) {
-  append(sample);
+  append_to_journal(stream_, journal_, sample);
   const auto doc_id = sample["doc_id"].get<int64_t>();
   samples_[doc_id] = std::move(sample);
 }

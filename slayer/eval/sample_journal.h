@@ -34,8 +34,6 @@ class SampleJournal final {
   static void discard(const std::filesystem::path& final_path);
 
  private:
-  void append(const Json& line);
-
   std::filesystem::path final_;
   std::filesystem::path journal_;
   std::map<int64_t, Json> samples_;

@@ -73,10 +73,6 @@ Interval bootstrap_mean_of_means(std::span<const std::vector<double>> groups,
   });
 }
 
-Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options) {
-  return bootstrap_ratio(values, std::vector<double>(values.size(), 1.0), options);
-}
-
 double mean(std::span<const double> values) {
   assert(!values.empty());
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());

@@ -29,9 +29,6 @@ Interval bootstrap_ratio(std::span<const double> values,
                          std::span<const double> weights,
                          const BootstrapOptions& options);
 
-/// As above with all weights 1.
-Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options);
-
 /// Interval of the mean of several groups' means, resampling the values within each group.
 Interval bootstrap_mean_of_means(std::span<const std::vector<double>> groups,
                                  const BootstrapOptions& options);

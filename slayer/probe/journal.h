@@ -35,8 +35,6 @@ class ProbeJournal final {
   bool is_kept() const { return !path_.empty(); }
 
  private:
-  void append(const Json& line);
-
   std::filesystem::path path_;
   std::map<std::string, Json> noted_;
   std::ofstream stream_;

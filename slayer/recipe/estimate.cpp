@@ -107,7 +107,8 @@ double sum_of_bytes(const std::vector<std::string>& types, double parameters) {
 
 }  // namespace
 
-Estimator::Estimator(const Job& job, double flops) : flops_(kShareOfProducts * flops) {
+Estimator::Estimator(const Job& job, std::optional<double> flops)
+    : flops_(kShareOfProducts * flops.value_or(1.0)) {
   const Recipe& recipe = job.recipe();
   const ModelConfig& config = job.base().config();
   const Dtype stored = job.base().is_gguf() ? dtype_from_torch_name(recipe.import_dtype)
@@ -126,8 +127,10 @@ Estimator::Estimator(const Job& job, double flops) : flops_(kShareOfProducts * f
   if (recipe.sft) {
     trainings_["sft"] = training(*recipe.sft, *planned.sft, config, planned.plan);
   }
-  probe_tokens_ = recipe.probe ? probe_tokens(recipe, config.num_hidden_layers) : 0.0;
-  eval_tokens_ = eval_tokens(recipe);
+  if (flops) {
+    probe_tokens_ = recipe.probe ? probe_tokens(recipe, config.num_hidden_layers) : 0.0;
+    eval_tokens_ = eval_tokens(recipe);
+  }
   export_bytes_ = static_cast<int64_t>(
                       sum_of_bytes(recipe.exported.gguf, static_cast<double>(summary.parameters))) +
                   (recipe.exported.pack ? summary.trained_parameters * size_in_bytes(stored) : 0);

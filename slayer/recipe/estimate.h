@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "slayer/recipe/job.h"
@@ -19,8 +20,9 @@ struct StageEstimate {
 /// Estimates of one job's stages.
 class Estimator final {
  public:
-  /// @param flops floating-point operations a second; see measured_flops.
-  Estimator(const Job& job, double flops);
+  /// @param flops floating-point operations a second, see measured_flops; without them, there are
+  ///              no times, and the tasks' items are not read.
+  Estimator(const Job& job, std::optional<double> flops);
 
   StageEstimate of(const std::string& stage) const;
 

@@ -169,7 +169,7 @@ std::vector<Need> needs_of(const std::vector<JobStage>& stages, const StageChoic
 
 using Estimators = std::map<const Job*, Estimator>;
 
-Estimators estimators_of(const Jobs& jobs, double flops) {
+Estimators estimators_of(const Jobs& jobs, std::optional<double> flops) {
   Estimators estimators;
   for (const std::unique_ptr<Job>& job : jobs) {
     estimators.emplace(job.get(), Estimator(*job, flops));
@@ -325,7 +325,7 @@ Json run_recipe(const Recipe& recipe,
   const std::vector<JobStage> stages = stages_of(jobs);
   check_choice(choice, stages);
   const std::vector<Need> needs = needs_of(stages, choice);
-  check_machine(stages, needs, estimators_of(jobs, /*flops=*/1.0), out);
+  check_machine(stages, needs, estimators_of(jobs, /*flops=*/std::nullopt), out);
   const FolderLock lock(out);
   const Json record = write_record(recipe, jobs, out);
   const std::string next = do_stages(stages, needs, choice, control, record);

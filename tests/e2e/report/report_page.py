@@ -76,8 +76,8 @@ def write_run(run):
         "summary.json": {
             "format": 1, "base": "SmolLM2 " + HOSTILE,
             "plan": {"strategy": "slayer", "sketch": "==+==+=*", "reasons": ["new after 1: " + HOSTILE]},
-            "train": {"method": "plan", "trains": "layers 2, 5"},
-            "sft": {"method": "lora", "trains": "rank 8 beside q_proj"},
+            "train": {"method": "plan", "trains": "layers 2, 5", "layers": 2, "parameters": 7081344},
+            "sft": {"method": "lora", "trains": "rank 8 beside q_proj", "layers": 37, "parameters": 340992},
             "models": {"base": {"layers": 30, "parameters": 134515008},
                        "new": {"layers": 37, "parameters": 159302016, "trained_layers": 8,
                                "trained_parameters": 28325376}},

@@ -21,9 +21,12 @@ namespace slayer {
 namespace {
 
 constexpr double kTolerance = 1e-4;
-/// Of the gradient's norm after steps: LoRA's B begins at zero, so that AdamW's first steps are
-/// little more than the signs of its gradients, and rounding decides some of them.
+/// Of the gradient's norm after steps.
 constexpr double kDrift = 1e-3;
+/// LoRA's B begins at zero, so that AdamW's first steps are little more than the signs of its
+/// gradients, and rounding decides some of them: below 1e-3 with AVX-512's order of sums, up to
+/// 1.3e-3 with AVX2's.
+constexpr double kLoraDrift = 3e-3;
 
 using Tensors = std::map<std::string, at::Tensor>;
 
@@ -120,7 +123,8 @@ TEST_P(TrainingReference, IsReached) {
     const auto expected_loss = reference.at(method + ".losses")[step].item<double>();
     const auto expected_norm = reference.at(method + ".grad_norm")[step].item<double>();
     EXPECT_NEAR(loss, expected_loss, kTolerance * expected_loss);
-    EXPECT_NEAR(norm, expected_norm, (step == 0 ? kTolerance : kDrift) * norm);
+    const double drift = method == "lora" ? kLoraDrift : kDrift;
+    EXPECT_NEAR(norm, expected_norm, (step == 0 ? kTolerance : drift) * norm);
     for (const TrainableParameter& parameter : parameters) {
       if (step == 0) {
         expect_near(

@@ -43,8 +43,9 @@ TEST(SampleJournal, NamesThePathThatCannotBeWritten) {
   const ScratchFolder folder;
   const auto path = folder / "samples_t.jsonl";
   std::filesystem::create_directories(path.string() + ".journal");
-  EXPECT_EQ(message_of([&] { SampleJournal(path, "key"); }),
-            path.string() + ".journal: found a write that failed, expected room for the samples");
+  EXPECT_TRUE(message_of([&] {
+                SampleJournal(path, "key");
+              }).starts_with(path.string() + ".journal: cannot rename"));
 }
 
 }  // namespace

@@ -7,6 +7,11 @@
 namespace slayer {
 namespace {
 
+/// Of a mean over items.
+Interval bootstrap_mean(const std::vector<double>& values, const BootstrapOptions& options) {
+  return bootstrap_ratio(values, std::vector<double>(values.size(), 1.0), options);
+}
+
 TEST(StandardError, IsTheSampleDeviationOverTheRootOfTheCount) {
   const std::vector<double> values{1.0, 0.0, 1.0, 1.0};
   EXPECT_DOUBLE_EQ(mean(values), 0.75);

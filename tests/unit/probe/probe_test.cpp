@@ -324,9 +324,9 @@ TEST(Probe, RefusesLossesThatAreNoNumbers) {
 
 TEST(Journal, SaysThatItCannotBeWritten) {
   const ScratchFolder folder;
-  EXPECT_EQ(
-      message_of([&] { ProbeJournal(folder.path(), "key"); }),
-      folder.path().string() + ": found a write that failed, expected room for what is measured");
+  EXPECT_TRUE(message_of([&] {
+                ProbeJournal(folder.path(), "key");
+              }).starts_with(folder.path().string() + ": cannot rename"));
 }
 
 TEST(TextSet, TakesFullWindowsSpreadOverTheText) {
