@@ -84,10 +84,10 @@ void inspect_side_files(const std::map<std::string, std::string>& files, Inspect
   }
 }
 
-std::string tokenizer_problem(const Checkpoint& checkpoint) {
+std::string tokenizer_problem(const Checkpoint& checkpoint,
+                              const std::map<std::string, std::string>& files) {
   try {
-    const Tokenizer tokenizer =
-        Tokenizer::from_side_files(checkpoint.side_files(), checkpoint.path().string());
+    const Tokenizer tokenizer = Tokenizer::from_side_files(files, checkpoint.path().string());
     const int64_t rows = checkpoint.config().vocab_size;
     return tokenizer.vocab_size() <= rows
                ? ""
@@ -108,9 +108,10 @@ Inspection inspect(const std::filesystem::path& path) {
     use.bytes += tensor.byte_count();
     inspection.ignored_tensors += is_ignored(checkpoint.config(), tensor.name) ? 1 : 0;
   }
-  inspect_side_files(checkpoint.side_files(), inspection);
+  const std::map<std::string, std::string> files = checkpoint.side_files();
+  inspect_side_files(files, inspection);
   if (!inspection.tokenizer.empty()) {
-    inspection.tokenizer_problem = tokenizer_problem(checkpoint);
+    inspection.tokenizer_problem = tokenizer_problem(checkpoint, files);
   }
   if (const auto record = find_surgery_record(path)) {
     inspection.plan = record->plan;

@@ -124,6 +124,18 @@ ProgramResult judge(const ChildOutput& child, double seconds) {
   return result;
 }
 
+/// Whole: an empty program would end without a complaint, and count as right.
+void write_program(const fs::path& file, const std::string& program) {
+  std::ofstream stream(file, std::ios::binary);
+  stream << program;
+  stream.close();
+  if (!stream) {
+    throw Error({.file = file.string(),
+                 .found = "no room for a program to run",
+                 .expected = "a few kilobytes in the folder for temporary files"});
+  }
+}
+
 }  // namespace
 
 SandboxKind sandbox_kind_from_name(const std::string& name) {
@@ -285,18 +297,6 @@ std::vector<std::string> Sandbox::command(const fs::path& program, double second
   words.insert(words.end(), readable_.begin(), readable_.end());
   add({source, "--", python_, "-s", "-B", "-c", std::string(kRunner), source});
   return words;
-}
-
-/// Whole: an empty program would end without a complaint, and count as right.
-void write_program(const fs::path& file, const std::string& program) {
-  std::ofstream stream(file, std::ios::binary);
-  stream << program;
-  stream.close();
-  if (!stream) {
-    throw Error({.file = file.string(),
-                 .found = "no room for a program to run",
-                 .expected = "a few kilobytes in the folder for temporary files"});
-  }
 }
 
 ProgramResult Sandbox::run(const std::string& program, double seconds) const {

@@ -7,6 +7,7 @@
 #include "slayer/core/log.h"
 
 namespace slayer {
+
 ProbeJournal::ProbeJournal(std::filesystem::path path, const std::string& key)
     : path_(std::move(path)) {
   const std::vector<Json> lines = read_journal(path_);

@@ -1,6 +1,7 @@
 #include "slayer/recipe/job.h"
 
 #include <fmt/format.h>
+#include <initializer_list>
 
 #include "slayer/core/file.h"
 #include "slayer/core/mapped_file.h"
@@ -29,13 +30,6 @@ std::string tokenizer_of(const std::filesystem::path& model) {
   return tokenizer_key(Checkpoint::open(model).side_files());
 }
 
-/// Generated answers end where that says.
-std::string generation_config_hash(const std::filesystem::path& model) {
-  const std::map<std::string, std::string> files = Checkpoint::open(model).side_files();
-  const auto found = files.find("generation_config.json");
-  return found == files.end() ? "" : sha256(found->second);
-}
-
 /// SHA-256 of all files beside the weights, which a model made from this one carries.
 std::string side_files_hash(const Checkpoint& model) {
   Sha256 hash;
@@ -50,13 +44,15 @@ std::string side_files_hash(const std::filesystem::path& model) {
   return side_files_hash(Checkpoint::open(model));
 }
 
-/// Of conversations the tokens depend on the chat template too, which stands in one of two files.
-std::string chat_template_hash(const std::filesystem::path& model) {
+/// SHA-256 of some files beside the weights, as far as they are there.
+std::string side_files_hash(const std::filesystem::path& model,
+                            std::initializer_list<const char*> names) {
   const std::map<std::string, std::string> files = Checkpoint::open(model).side_files();
   Sha256 hash;
-  for (const char* const name : {"chat_template.jinja", "tokenizer_config.json"}) {
+  for (const char* const name : names) {
     if (const auto file = files.find(name); file != files.end()) {
-      hash.update(file->second);
+      hash.update(name);
+      hash.update(sha256(file->second));
     }
   }
   return hash.hex_digest();
@@ -190,7 +186,9 @@ Json Job::training_inputs(const Training& training) const {
                  {"dtype", recipe_.dtype},
                  {"data", content_hash(options.data)}};
   if (options.format != DocumentFormat::kText) {
-    inputs["chat_template"] = chat_template_hash(training.checkpoint);
+    // Of conversations the tokens depend on the chat template too, which stands in one of these.
+    inputs["chat_template"] =
+        side_files_hash(training.checkpoint, {"chat_template.jinja", "tokenizer_config.json"});
   }
   for (const WeightedText& text : parse_weighted_texts(options.data)) {
     if (text.weight) {
@@ -212,7 +210,8 @@ Json Job::eval_inputs(const std::filesystem::path& model) const {
   }
   return {{"model", hash_of(model)},
           {"tokenizer", tokenizer_of(model)},
-          {"generation_config", generation_config_hash(model)},
+          // Generated answers end where that says.
+          {"generation_config", side_files_hash(model, {"generation_config.json"})},
           {"settings", settings},
           {"dtype", recipe_.dtype},
           {"domain", content_hash(recipe_.eval.domain)},
